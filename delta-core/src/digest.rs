@@ -1,0 +1,1 @@
+//! State digest terms (WIRE.md, "State digest").

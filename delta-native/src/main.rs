@@ -1,0 +1,2 @@
+//! The `delta` command.
+fn main() {}
