@@ -43,7 +43,7 @@ const NEEDS: &[Need] = &[
 /// Meets every need, by Debian's packages where apt is there, else in the other way. Says in one
 /// line what it installs. A need that stays unmet is an error that names the ways to meet it.
 pub(crate) fn run() -> Result<()> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_met)()).collect();
+    let mut missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_met)()).collect();
     if missing.is_empty() {
         println!("nothing to install");
         return Ok(());
@@ -56,15 +56,13 @@ pub(crate) fn run() -> Result<()> {
             let _ = shell::run(shell::command(program).args(arguments));
         }
     }
-    let unmet: Vec<String> = missing
-        .iter()
-        .filter(|need| !(need.is_met)())
-        .map(|need| need.remedy())
-        .collect();
-    match unmet.is_empty() {
-        true => Ok(()),
-        false => bail!("not installed:\n{}", unmet.join("\n")),
+    missing.retain(|need| !(need.is_met)());
+    if missing.is_empty() {
+        return Ok(());
     }
+    let what: Vec<&str> = missing.iter().map(|need| need.what).collect();
+    let remedies: Vec<String> = missing.iter().map(|need| need.remedy()).collect();
+    bail!("missing: {}\n{}", what.join("; "), remedies.join("\n"))
 }
 
 impl Need {
