@@ -1,0 +1,381 @@
+//! The 64-byte header in front of every record: parse, emit, checksum (WIRE.md, section 1).
+
+use core::fmt;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Size of a header in bytes.
+pub const HEADER_SIZE: usize = 64;
+/// The format version that this crate reads and writes.
+pub const VERSION: u16 = 1;
+/// Largest payload of a record in bytes: what the largest ring region could hold.
+pub const PAYLOAD_SIZE_MAX: usize = 1 << 30;
+
+/// Bit of the flags byte: the metadata section is LZ4-compressed.
+pub const FLAG_COMPRESSED: u8 = 1 << 0;
+/// Bit of the flags byte: the header carries the digest of the state after the record.
+pub const FLAG_HAS_DIGEST: u8 = 1 << 3;
+const FLAGS_KNOWN: u8 = FLAG_COMPRESSED | FLAG_HAS_DIGEST;
+
+/// What a record does. The discriminants are the wire values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Operation {
+    /// A new entity: its slot, row, id and metadata.
+    Insert = 0,
+    /// A change of one entity's row or metadata.
+    Update = 1,
+    /// Marks one entity as deleted.
+    Delete = 2,
+    /// Row changes of several entities.
+    BatchUpdate = 3,
+    /// Changes of the graph's edges.
+    ReindexLayers = 4,
+    /// Start, end, resync or watermark of a stream.
+    Control = 5,
+}
+
+impl Operation {
+    /// The operation of a wire value, `None` for an unknown one.
+    #[inline]
+    pub const fn from_wire(value: u8) -> Option<Self> {
+        Some(match value {
+            0 => Self::Insert,
+            1 => Self::Update,
+            2 => Self::Delete,
+            3 => Self::BatchUpdate,
+            4 => Self::ReindexLayers,
+            5 => Self::Control,
+            _ => return None,
+        })
+    }
+
+    /// The name that the wire format and the `delta` command use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::BatchUpdate => "batch-update",
+            Self::ReindexLayers => "reindex-layers",
+            Self::Control => "control",
+        }
+    }
+}
+
+/// Why 64 bytes are not a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// The version field is not [`VERSION`].
+    Version {
+        /// The version found.
+        found: u16,
+    },
+    /// The operation byte is not one of [`Operation`].
+    UnknownOperation {
+        /// The byte found.
+        found: u8,
+    },
+    /// A flag that this version does not know, or one that the operation does not have.
+    Flags {
+        /// The bits that are not allowed.
+        bits: u8,
+    },
+    /// Sequences and epochs start at 1, and the previous sequence lies before the record's own.
+    Numbering {
+        /// The sequence found.
+        sequence: u64,
+        /// The previous sequence found.
+        prev_sequence: u64,
+        /// The epoch found.
+        epoch: u32,
+    },
+    /// A state digest without the flag that announces it.
+    UnannouncedDigest {
+        /// The digest field found.
+        found: u64,
+    },
+    /// Payload offset and stamp belong to a ring and are 0 elsewhere.
+    RingFields {
+        /// The payload offset found.
+        payload_offset: u32,
+        /// The stamp found.
+        stamp: u32,
+    },
+    /// The payload is larger than [`PAYLOAD_SIZE_MAX`].
+    PayloadTooLarge {
+        /// Size in bytes.
+        size: u64,
+    },
+    /// The checksum does not fit header and payload.
+    Checksum {
+        /// The checksum that the bytes give.
+        computed: u64,
+        /// The checksum that the header carries.
+        found: u64,
+    },
+}
+
+impl fmt::Display for HeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Version { found } => write!(
+                f,
+                "format version {found}, this reader knows {VERSION}: upgrade the older side"
+            ),
+            Self::UnknownOperation { found } => {
+                write!(f, "unknown operation {found}: upgrade this reader")
+            }
+            Self::Flags { bits } => write!(
+                f,
+                "flags {bits:#04x} are unknown or do not fit the operation: upgrade this reader"
+            ),
+            Self::Numbering {
+                sequence,
+                prev_sequence,
+                epoch,
+            } => write!(
+                f,
+                "sequence {sequence}, previous sequence {prev_sequence} and epoch {epoch} cannot \
+                 stand together: number from 1 and link backwards"
+            ),
+            Self::UnannouncedDigest { found } => {
+                write!(
+                    f,
+                    "state digest {found:016x} without the has-digest flag: fetch it again"
+                )
+            }
+            Self::RingFields {
+                payload_offset,
+                stamp,
+            } => write!(
+                f,
+                "payload offset {payload_offset} and stamp {stamp} outside a ring: write 0"
+            ),
+            Self::PayloadTooLarge { size } => write!(
+                f,
+                "a payload of {size} bytes exceeds {PAYLOAD_SIZE_MAX}: split the change"
+            ),
+            Self::Checksum { computed, found } => write!(
+                f,
+                "checksum {found:016x}, the bytes give {computed:016x}: fetch the record again"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for HeaderError {}
+
+/// A header outside the ring's bookkeeping: payload offset and stamp are not part of it.
+///
+/// ```
+/// use delta_core::header::{DeltaHeader, Operation};
+///
+/// let header = DeltaHeader::new(Operation::Delete, 7, 1).seal(&[3, 0, 0, 0])?;
+/// let bytes = header.to_bytes();
+/// let parsed = DeltaHeader::parse(&bytes)?;
+/// assert_eq!(parsed, header);
+/// parsed.verify(&[3, 0, 0, 0])?;
+/// # Ok::<(), delta_core::header::HeaderError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeltaHeader {
+    /// Place in the stream: from 1, no gaps, continues across epochs.
+    pub sequence: u64,
+    /// What the record does.
+    pub operation: Operation,
+    /// The metadata section is compressed (insert and update only).
+    pub compressed: bool,
+    /// Low 32 bits of XXH3-64 of the entity's id, 0 where there is none. Routing, not identity.
+    pub vector_id_hash: u32,
+    /// Microseconds since the Unix epoch, as the writer's adapter gave it.
+    pub timestamp_us: u64,
+    /// Bytes of the payload, unpadded, at most [`PAYLOAD_SIZE_MAX`].
+    pub payload_size: u32,
+    /// XXH3-64 over header and payload, see [`DeltaHeader::seal`].
+    pub checksum: u64,
+    /// Sequence of the last record of the same entity, less than `sequence`; 0: none.
+    pub prev_sequence: u64,
+    /// Epoch of the writer, from 1.
+    pub epoch: u32,
+    /// Digest of the whole state after this record, if it carries one.
+    pub state_digest: Option<u64>,
+}
+
+impl DeltaHeader {
+    /// A header without payload, id, time, chain and digest; `seal` it before use.
+    pub const fn new(operation: Operation, sequence: u64, epoch: u32) -> Self {
+        Self {
+            sequence,
+            operation,
+            compressed: false,
+            vector_id_hash: 0,
+            timestamp_us: 0,
+            payload_size: 0,
+            checksum: 0,
+            prev_sequence: 0,
+            epoch,
+            state_digest: None,
+        }
+    }
+
+    /// Reads a header. All fields of the result are in their documented ranges.
+    ///
+    /// # Errors
+    /// What WIRE.md, section 1, lists. The checksum needs the payload: see [`Self::verify`].
+    #[inline]
+    pub fn parse(bytes: &[u8; HEADER_SIZE]) -> Result<Self, HeaderError> {
+        let version = u16::from_le_bytes(field(bytes, 10));
+        if version != VERSION {
+            return Err(HeaderError::Version { found: version });
+        }
+        let operation = Operation::from_wire(bytes[8])
+            .ok_or(HeaderError::UnknownOperation { found: bytes[8] })?;
+        let flags = bytes[9];
+        let allowed = match operation {
+            Operation::Insert | Operation::Update => FLAGS_KNOWN,
+            _ => FLAG_HAS_DIGEST,
+        };
+        if flags & !allowed != 0 {
+            return Err(HeaderError::Flags {
+                bits: flags & !allowed,
+            });
+        }
+        let payload_offset = u32::from_le_bytes(field(bytes, 24));
+        let stamp = u32::from_le_bytes(field(bytes, 48));
+        if payload_offset != 0 || stamp != 0 {
+            return Err(HeaderError::RingFields {
+                payload_offset,
+                stamp,
+            });
+        }
+        let digest = u64::from_le_bytes(field(bytes, 56));
+        let has_digest = flags & FLAG_HAS_DIGEST != 0;
+        if digest != 0 && !has_digest {
+            return Err(HeaderError::UnannouncedDigest { found: digest });
+        }
+        let header = Self {
+            sequence: u64::from_le_bytes(field(bytes, 0)),
+            operation,
+            compressed: flags & FLAG_COMPRESSED != 0,
+            vector_id_hash: u32::from_le_bytes(field(bytes, 12)),
+            timestamp_us: u64::from_le_bytes(field(bytes, 16)),
+            payload_size: u32::from_le_bytes(field(bytes, 28)),
+            checksum: u64::from_le_bytes(field(bytes, 32)),
+            prev_sequence: u64::from_le_bytes(field(bytes, 40)),
+            epoch: u32::from_le_bytes(field(bytes, 52)),
+            state_digest: has_digest.then_some(digest),
+        };
+        let Self {
+            sequence,
+            prev_sequence,
+            epoch,
+            ..
+        } = header;
+        if prev_sequence >= sequence || epoch == 0 {
+            return Err(HeaderError::Numbering {
+                sequence,
+                prev_sequence,
+                epoch,
+            });
+        }
+        if header.payload_size as usize > PAYLOAD_SIZE_MAX {
+            return Err(HeaderError::PayloadTooLarge {
+                size: u64::from(header.payload_size),
+            });
+        }
+        Ok(header)
+    }
+
+    /// The 64 bytes of this header, as outside a ring.
+    #[inline]
+    pub fn to_bytes(&self) -> [u8; HEADER_SIZE] {
+        let mut flags = 0;
+        if self.compressed {
+            flags |= FLAG_COMPRESSED;
+        }
+        if self.state_digest.is_some() {
+            flags |= FLAG_HAS_DIGEST;
+        }
+        let mut bytes = [0; HEADER_SIZE];
+        bytes[0..8].copy_from_slice(&self.sequence.to_le_bytes());
+        bytes[8] = self.operation as u8;
+        bytes[9] = flags;
+        bytes[10..12].copy_from_slice(&VERSION.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.vector_id_hash.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.timestamp_us.to_le_bytes());
+        bytes[28..32].copy_from_slice(&self.payload_size.to_le_bytes());
+        bytes[32..40].copy_from_slice(&self.checksum.to_le_bytes());
+        bytes[40..48].copy_from_slice(&self.prev_sequence.to_le_bytes());
+        bytes[52..56].copy_from_slice(&self.epoch.to_le_bytes());
+        bytes[56..64].copy_from_slice(&self.state_digest.unwrap_or(0).to_le_bytes());
+        bytes
+    }
+
+    /// Sets payload size and checksum for `payload`.
+    ///
+    /// # Errors
+    /// [`HeaderError::PayloadTooLarge`].
+    #[inline]
+    pub fn seal(mut self, payload: &[u8]) -> Result<Self, HeaderError> {
+        self.payload_size = u32::try_from(payload.len())
+            .ok()
+            .filter(|&size| size as usize <= PAYLOAD_SIZE_MAX)
+            .ok_or(HeaderError::PayloadTooLarge {
+                size: payload.len() as u64,
+            })?;
+        self.checksum = self.checksum_over(payload);
+        Ok(self)
+    }
+
+    /// Checks that this header was sealed over `payload`.
+    ///
+    /// # Errors
+    /// [`HeaderError::Checksum`].
+    #[inline]
+    pub fn verify(&self, payload: &[u8]) -> Result<(), HeaderError> {
+        let computed = self.checksum_over(payload);
+        if computed != self.checksum {
+            return Err(HeaderError::Checksum {
+                computed,
+                found: self.checksum,
+            });
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn checksum_over(&self, payload: &[u8]) -> u64 {
+        xxh3_64(
+            &Self {
+                checksum: xxh3_64(payload),
+                ..*self
+            }
+            .to_bytes(),
+        )
+    }
+}
+
+/// The `N` bytes at `offset`. Offsets and sizes are constants of the callers: no bounds check
+/// is left after inlining.
+#[inline(always)]
+fn field<const N: usize>(bytes: &[u8; HEADER_SIZE], offset: usize) -> [u8; N] {
+    let mut field = [0; N];
+    field.copy_from_slice(&bytes[offset..offset + N]);
+    field
+}
+
+/// Hash of an id as the header carries it: the low 32 bits of XXH3-64.
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the low half is what the format asks for"
+)]
+pub fn vector_id_hash(id: &[u8]) -> u32 {
+    xxh3_64(id) as u32
+}
+
+#[cfg(test)]
+#[path = "header_tests.rs"]
+mod tests;

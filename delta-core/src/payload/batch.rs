@@ -1,0 +1,307 @@
+//! The payload of batch updates: row changes of several entities under one header (WIRE.md,
+//! section 3).
+
+use super::{PayloadError, require_no_entity, size_error, u32_at};
+use crate::{
+    codec::{self, Base, EncodeError, Values, varint},
+    header::DeltaHeader,
+};
+use core::fmt;
+
+/// Bytes before the first entry.
+pub const PREFIX_SIZE: usize = 8;
+/// Most bytes of an entry before its encoded values, their tag included.
+pub const ENTRY_PREFIX_SIZE_MAX: usize = 12;
+
+/// A checked batch. Whether a slot stands twice in it shows only against a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPayload<'a> {
+    sequence: u64,
+    dim: u32,
+    /// Entries, at least 1.
+    count: u32,
+    entries: &'a [u8],
+}
+
+/// One row change of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchEntry<'a> {
+    /// Dense number of the entity.
+    pub slot: u32,
+    /// Sequence of the last record that touched the entity; 0: none.
+    pub prev_sequence: u64,
+    /// The change of the row.
+    pub values: Values<'a>,
+    /// Bytes that the entry takes in the payload.
+    pub size: usize,
+}
+
+impl<'a> BatchPayload<'a> {
+    /// Checks the payload of a batch.
+    ///
+    /// # Errors
+    /// See [`PayloadError`].
+    pub fn parse(header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
+        require_no_entity(header)?;
+        let too_short = size_error(PREFIX_SIZE, bytes);
+        let (prefix, entries) = bytes.split_first_chunk::<PREFIX_SIZE>().ok_or(too_short)?;
+        let batch = Self {
+            sequence: header.sequence,
+            dim: u32_at(prefix, 0),
+            count: u32_at(prefix, 4),
+            entries,
+        };
+        if batch.dim == 0 {
+            return Err(PayloadError::ZeroDim);
+        }
+        let mut rest = entries;
+        for entry in 0..batch.count {
+            let at = PREFIX_SIZE + entries.len() - rest.len();
+            let broken = PayloadError::BatchEntry {
+                entry,
+                offset: u32::try_from(at).unwrap_or(u32::MAX),
+            };
+            let (head, values, tail) = split_entry(rest).ok_or(broken)?;
+            let distance = u64::from(head.distance);
+            if distance == 0 || distance > batch.sequence {
+                return Err(broken);
+            }
+            Values::parse(head.tag, values, batch.dim)
+                .map_err(|error| PayloadError::BatchValues { entry, error })?;
+            rest = tail;
+        }
+        if batch.count == 0 || !rest.is_empty() {
+            return Err(size_error(bytes.len() - rest.len(), bytes));
+        }
+        Ok(batch)
+    }
+
+    /// Components of every row.
+    #[inline]
+    pub fn dim(&self) -> u32 {
+        self.dim
+    }
+
+    /// Number of entries, at least 1.
+    #[inline]
+    pub fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// Never: a batch has at least one entry.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The entries in the order of the writer.
+    #[inline]
+    pub fn entries(&self) -> BatchEntries<'a> {
+        BatchEntries {
+            sequence: self.sequence,
+            dim: self.dim,
+            rest: self.entries,
+        }
+    }
+}
+
+/// Iterator over the entries of a batch.
+#[derive(Clone, Debug)]
+pub struct BatchEntries<'a> {
+    sequence: u64,
+    dim: u32,
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for BatchEntries<'a> {
+    type Item = BatchEntry<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<BatchEntry<'a>> {
+        let (head, values, tail) = split_entry(self.rest)?;
+        let size = self.rest.len() - tail.len();
+        self.rest = tail;
+        Some(BatchEntry {
+            slot: head.slot,
+            prev_sequence: self.sequence - u64::from(head.distance),
+            values: Values::parse(head.tag, values, self.dim).ok()?,
+            size,
+        })
+    }
+}
+
+struct EntryHead {
+    slot: u32,
+    distance: u32,
+    tag: u8,
+}
+
+fn split_entry(bytes: &[u8]) -> Option<(EntryHead, &[u8], &[u8])> {
+    let mut at = 0;
+    let slot = varint::read(bytes, &mut at)?;
+    let distance = varint::read(bytes, &mut at)?;
+    let size = varint::read(bytes, &mut at)?;
+    let (&tag, rest) = bytes.get(at..)?.split_first()?;
+    if at + 1 > ENTRY_PREFIX_SIZE_MAX {
+        return None;
+    }
+    let (values, tail) = rest.split_at_checked(size as usize)?;
+    Some((
+        EntryHead {
+            slot,
+            distance,
+            tag,
+        },
+        values,
+        tail,
+    ))
+}
+
+/// Why a row change cannot join a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BatchWriteError {
+    /// The row cannot be encoded.
+    Encode(EncodeError),
+    /// The batch's bytes are used up: send it and start another.
+    Full {
+        /// Bytes that the entry may need.
+        needed: usize,
+        /// Bytes left.
+        left: usize,
+    },
+    /// Slot, distance and size take more than [`ENTRY_PREFIX_SIZE_MAX`] bytes together, or the
+    /// distance more than 32 bits: send the change on its own.
+    Prefix {
+        /// The slot.
+        slot: u32,
+        /// The slot's last sequence.
+        prev_sequence: u64,
+    },
+}
+
+impl fmt::Display for BatchWriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Encode(error) => error.fmt(f),
+            Self::Full { needed, left } => write!(
+                f,
+                "the batch has {left} bytes left, {needed} may be needed: send it, start another"
+            ),
+            Self::Prefix {
+                slot,
+                prev_sequence,
+            } => write!(
+                f,
+                "slot {slot} (last sequence {prev_sequence}) does not fit a batch's entry: send \
+                 the change on its own"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for BatchWriteError {}
+
+/// Writes a batch payload entry by entry into bytes that the caller passes each time, the same
+/// ones.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchWriter {
+    sequence: u64,
+    dim: u32,
+    count: u32,
+    /// Bytes written, prefix included.
+    size: usize,
+}
+
+impl BatchWriter {
+    /// Starts the payload of the batch that will have `sequence`, for rows of `dim` components.
+    pub const fn new(sequence: u64, dim: u32) -> Self {
+        Self {
+            sequence,
+            dim,
+            count: 0,
+            size: PREFIX_SIZE,
+        }
+    }
+
+    /// Entries written.
+    #[inline]
+    pub const fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// No entry was written.
+    #[inline]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Bytes written, prefix included.
+    #[inline]
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Appends the change of one row and returns its encoded values. A refused one leaves the
+    /// batch as it was.
+    ///
+    /// # Errors
+    /// See [`BatchWriteError`].
+    #[inline]
+    pub fn push<'o>(
+        &mut self,
+        out: &'o mut [u8],
+        slot: u32,
+        prev_sequence: u64,
+        old: &[f32],
+        new: &[f32],
+    ) -> Result<Values<'o>, BatchWriteError> {
+        let unfit = BatchWriteError::Prefix {
+            slot,
+            prev_sequence,
+        };
+        let distance = self
+            .sequence
+            .checked_sub(prev_sequence)
+            .filter(|&d| d > 0)
+            .ok_or(unfit)?;
+        let distance = u32::try_from(distance).map_err(|_| unfit)?;
+        let needed = ENTRY_PREFIX_SIZE_MAX + codec::encoded_size_max(new.len());
+        let left = out.len().saturating_sub(self.size);
+        let full = BatchWriteError::Full { needed, left };
+        if left < needed {
+            return Err(full);
+        }
+        let entry = out.get_mut(self.size..).ok_or(full)?;
+        // The values are written behind the longest prefix, then moved up to the real one.
+        let (front, values) = entry
+            .split_at_mut_checked(ENTRY_PREFIX_SIZE_MAX)
+            .ok_or(full)?;
+        let (tag, values_size) =
+            codec::encode(Base::Row(old), new, values).map_err(BatchWriteError::Encode)?;
+        let mut at = 0;
+        let values_size_field = u32::try_from(values_size).map_err(|_| unfit)?;
+        varint::write(front, &mut at, slot).ok_or(unfit)?;
+        varint::write(front, &mut at, distance).ok_or(unfit)?;
+        varint::write(front, &mut at, values_size_field).ok_or(unfit)?;
+        *front.get_mut(at).ok_or(unfit)? = tag as u8;
+        at += 1;
+        entry.copy_within(
+            ENTRY_PREFIX_SIZE_MAX..ENTRY_PREFIX_SIZE_MAX + values_size,
+            at,
+        );
+        self.size += at + values_size;
+        self.count += 1;
+        let values = entry.get(at..at + values_size).unwrap_or_default();
+        Values::parse(tag as u8, values, self.dim).map_err(|_| unfit)
+    }
+
+    /// Writes the prefix; the payload is the first [`Self::size`] bytes of `out`.
+    pub fn finish(&self, out: &mut [u8]) {
+        if let Some(prefix) = out.first_chunk_mut::<PREFIX_SIZE>() {
+            let [d0, d1, d2, d3] = self.dim.to_le_bytes();
+            let [c0, c1, c2, c3] = self.count.to_le_bytes();
+            *prefix = [d0, d1, d2, d3, c0, c1, c2, c3];
+        }
+    }
+}

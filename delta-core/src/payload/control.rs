@@ -1,0 +1,148 @@
+//! Control payloads: where a stream starts, ends, changes its epoch, and how far the source of a
+//! derived stream has been read (WIRE.md, section 3).
+
+use super::{PayloadError, require_no_entity, size_error, u32_at};
+use crate::header::DeltaHeader;
+
+/// Bytes of the fixed part of every control payload.
+pub const CONTROL_SIZE: usize = 16;
+
+/// A checked control payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Control<'a> {
+    /// The stream's first record. The header carries the digest of the base.
+    Start {
+        /// Components of a row, at least 1.
+        dim: u32,
+        /// Slots of the base.
+        slot_count: u32,
+        /// Bytes of the consumer's own, such as a file header.
+        consumer_bytes: &'a [u8],
+    },
+    /// The stream's last record. The header carries the final digest.
+    End {
+        /// Records between start and end.
+        record_count: u64,
+    },
+    /// A restarted writer goes on under a new epoch, which the header carries with the digest.
+    Resync {
+        /// Sequence of the last record before: the header's sequence less 1.
+        position: u64,
+    },
+    /// How far the source of a derived stream has been read.
+    Watermark {
+        /// Epoch of the source.
+        source_epoch: u32,
+        /// Sequence of the source.
+        source_sequence: u64,
+    },
+}
+
+const START: u8 = 0;
+const END: u8 = 1;
+const RESYNC: u8 = 2;
+const WATERMARK: u8 = 3;
+
+impl<'a> Control<'a> {
+    /// The name that the wire format and the `delta` command use.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::End { .. } => "end",
+            Self::Resync { .. } => "resync",
+            Self::Watermark { .. } => "watermark",
+        }
+    }
+
+    /// Checks a control payload.
+    ///
+    /// # Errors
+    /// See [`PayloadError`].
+    pub fn parse(header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
+        require_no_entity(header)?;
+        let (fixed, consumer_bytes) = bytes
+            .split_first_chunk::<CONTROL_SIZE>()
+            .ok_or(size_error(CONTROL_SIZE, bytes))?;
+        let &[kind, _, _, _, _, _, _, _, ref long @ ..] = fixed;
+        let long = u64::from_le_bytes(*long);
+        let word = u32_at(fixed, 4);
+        // Bytes 1..4 are reserved in every kind, byte 4 and 12 begin words that some kinds lack.
+        require_zero(u32_at(fixed, 0) >> 8, 1)?;
+        if kind != START && !consumer_bytes.is_empty() {
+            return Err(size_error(CONTROL_SIZE, bytes));
+        }
+        if kind != WATERMARK && header.state_digest.is_none() {
+            return Err(PayloadError::HeaderField { offset: 9 });
+        }
+        match kind {
+            START => {
+                require_zero(u32_at(fixed, 12), 12)?;
+                if word == 0 {
+                    return Err(PayloadError::ZeroDim);
+                }
+                Ok(Self::Start {
+                    dim: word,
+                    slot_count: u32_at(fixed, 8),
+                    consumer_bytes,
+                })
+            }
+            END => require_zero(word, 4).map(|()| Self::End { record_count: long }),
+            RESYNC => {
+                require_zero(word, 4)?;
+                if long != header.sequence - 1 {
+                    return Err(PayloadError::HeaderField { offset: 0 });
+                }
+                Ok(Self::Resync { position: long })
+            }
+            WATERMARK => Ok(Self::Watermark {
+                source_epoch: word,
+                source_sequence: long,
+            }),
+            found => Err(PayloadError::UnknownControl { found }),
+        }
+    }
+
+    /// Bytes of the payload.
+    pub fn size(&self) -> usize {
+        CONTROL_SIZE
+            + match self {
+                Self::Start { consumer_bytes, .. } => consumer_bytes.len(),
+                _ => 0,
+            }
+    }
+
+    /// Writes the payload to the front of `out`; `None` if it is shorter than [`Self::size`].
+    pub fn write(&self, out: &mut [u8]) -> Option<usize> {
+        let (kind, word, long) = match *self {
+            Self::Start {
+                dim, slot_count, ..
+            } => (START, dim, u64::from(slot_count)),
+            Self::End { record_count } => (END, 0, record_count),
+            Self::Resync { position } => (RESYNC, 0, position),
+            Self::Watermark {
+                source_epoch,
+                source_sequence,
+            } => (WATERMARK, source_epoch, source_sequence),
+        };
+        let (fixed, rest) = out.split_first_chunk_mut::<CONTROL_SIZE>()?;
+        let [w0, w1, w2, w3] = word.to_le_bytes();
+        let [l0, l1, l2, l3, l4, l5, l6, l7] = long.to_le_bytes();
+        *fixed = [
+            kind, 0, 0, 0, w0, w1, w2, w3, l0, l1, l2, l3, l4, l5, l6, l7,
+        ];
+        if let Self::Start { consumer_bytes, .. } = self {
+            rest.get_mut(..consumer_bytes.len())?
+                .copy_from_slice(consumer_bytes);
+        }
+        Some(self.size())
+    }
+}
+
+fn require_zero(value: u32, offset: u32) -> Result<(), PayloadError> {
+    if value == 0 {
+        Ok(())
+    } else {
+        Err(PayloadError::Reserved { offset })
+    }
+}

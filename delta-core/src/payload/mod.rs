@@ -1,0 +1,200 @@
+//! Payloads: borrowed readers that are checked once, and writers into the caller's bytes
+//! (WIRE.md, section 3).
+
+pub mod batch;
+pub mod control;
+pub mod metadata;
+pub mod vector;
+
+use crate::{
+    codec::ValuesError,
+    header::{DeltaHeader, Operation},
+};
+use batch::BatchPayload;
+use control::Control;
+use core::fmt;
+use metadata::MetadataError;
+use vector::VectorPayload;
+
+/// A checked payload: its accessors and iterators cannot fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Payload<'a> {
+    /// A new entity.
+    Insert(VectorPayload<'a>),
+    /// A change of one entity.
+    Update(VectorPayload<'a>),
+    /// The entity of this slot is deleted.
+    Delete {
+        /// The entity's slot.
+        slot: u32,
+    },
+    /// Row changes of several entities.
+    Batch(BatchPayload<'a>),
+    /// Start, end, resync or watermark.
+    Control(Control<'a>),
+}
+
+/// Why bytes are not the payload that their header announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PayloadError {
+    /// The payload has another size than its parts.
+    Size {
+        /// Bytes that the parts need, at least.
+        expected: u64,
+        /// Bytes found.
+        found: u64,
+    },
+    /// A reserved byte is not 0.
+    Reserved {
+        /// Offset in the payload.
+        offset: u32,
+    },
+    /// A row of no components.
+    ZeroDim,
+    /// An insert has an id of 1 to 255 bytes, an update has none.
+    IdSize {
+        /// Size found.
+        found: u8,
+    },
+    /// A header field that does not fit the operation or the payload.
+    HeaderField {
+        /// Offset of the field in the header.
+        offset: u8,
+    },
+    /// The encoded values are broken.
+    Values(ValuesError),
+    /// The metadata section is broken.
+    Metadata(MetadataError),
+    /// An entry of a batch is broken, or too long a prefix stands before its values.
+    BatchEntry {
+        /// Number of the entry, from 0.
+        entry: u32,
+        /// Offset in the payload.
+        offset: u32,
+    },
+    /// The encoded values of a batch's entry are broken.
+    BatchValues {
+        /// Number of the entry, from 0.
+        entry: u32,
+        /// What is wrong with them.
+        error: ValuesError,
+    },
+    /// A control kind that this version does not know.
+    UnknownControl {
+        /// The kind found.
+        found: u8,
+    },
+    /// The operation has no payload in this version.
+    Unsupported {
+        /// The operation.
+        operation: Operation,
+    },
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Size { expected, found } => write!(
+                f,
+                "a payload of {found} bytes, its parts need {expected}: fetch the record again"
+            ),
+            Self::Reserved { offset } => {
+                write!(f, "reserved byte {offset} is not 0: upgrade this reader")
+            }
+            Self::ZeroDim => write!(f, "a row of 0 components: rows have at least one"),
+            Self::IdSize { found } => write!(
+                f,
+                "an id of {found} bytes: inserts carry 1 to 255 bytes, updates none"
+            ),
+            Self::HeaderField { offset } => write!(
+                f,
+                "the header field at offset {offset} does not fit the payload: check the writer"
+            ),
+            Self::Values(error) => error.fmt(f),
+            Self::Metadata(error) => error.fmt(f),
+            Self::BatchEntry { entry, offset } => write!(
+                f,
+                "entry {entry} of the batch is broken at byte {offset}: fetch the record again"
+            ),
+            Self::BatchValues { entry, error } => write!(f, "entry {entry} of the batch: {error}"),
+            Self::UnknownControl { found } => {
+                write!(f, "unknown control kind {found}: upgrade this reader")
+            }
+            Self::Unsupported { operation } => write!(
+                f,
+                "{} records are not supported by this version: upgrade this reader",
+                operation.name()
+            ),
+        }
+    }
+}
+
+impl core::error::Error for PayloadError {}
+
+impl From<ValuesError> for PayloadError {
+    fn from(error: ValuesError) -> Self {
+        Self::Values(error)
+    }
+}
+
+impl From<MetadataError> for PayloadError {
+    fn from(error: MetadataError) -> Self {
+        Self::Metadata(error)
+    }
+}
+
+impl<'a> Payload<'a> {
+    /// Checks the payload that `header` announces. O(payload).
+    ///
+    /// # Errors
+    /// See [`PayloadError`].
+    #[inline]
+    pub fn parse(header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
+        match header.operation {
+            Operation::Insert => VectorPayload::parse(header, bytes).map(Self::Insert),
+            Operation::Update => VectorPayload::parse(header, bytes).map(Self::Update),
+            Operation::Delete => {
+                let slot = bytes.try_into().map_err(|_| size_error(4, bytes))?;
+                Ok(Self::Delete {
+                    slot: u32::from_le_bytes(slot),
+                })
+            }
+            Operation::BatchUpdate => BatchPayload::parse(header, bytes).map(Self::Batch),
+            Operation::Control => Control::parse(header, bytes).map(Self::Control),
+            operation @ Operation::ReindexLayers => Err(PayloadError::Unsupported { operation }),
+        }
+    }
+}
+
+/// Refuses headers of records that stand for no single entity but name one.
+fn require_no_entity(header: &DeltaHeader) -> Result<(), PayloadError> {
+    if header.vector_id_hash != 0 {
+        return Err(PayloadError::HeaderField { offset: 12 });
+    }
+    if header.prev_sequence != 0 {
+        return Err(PayloadError::HeaderField { offset: 40 });
+    }
+    Ok(())
+}
+
+fn size_error(expected: usize, found: &[u8]) -> PayloadError {
+    PayloadError::Size {
+        expected: expected as u64,
+        found: found.len() as u64,
+    }
+}
+
+/// The u32 at `offset` of a fixed part. The offset is a constant of the caller within `N`.
+#[inline(always)]
+fn u32_at<const N: usize>(bytes: &[u8; N], offset: usize) -> u32 {
+    bytes
+        .get(offset..)
+        .and_then(|tail| tail.first_chunk())
+        .map_or(0, |field| u32::from_le_bytes(*field))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

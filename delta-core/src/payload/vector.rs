@@ -1,0 +1,217 @@
+//! The payload of inserts and updates: one entity's row, id and metadata (WIRE.md, section 3).
+
+use super::{
+    PayloadError,
+    metadata::{self, MetadataEdit, MetadataError, MetadataSection},
+    size_error, u32_at,
+};
+use crate::{
+    codec::{self, Base, EncodeError, Values, lz4::Lz4Scratch},
+    header::{DeltaHeader, Operation, vector_id_hash},
+};
+use core::fmt;
+
+/// Bytes before the encoded values; the last of them is the values' tag.
+pub const PREFIX_SIZE: usize = 16;
+
+/// A checked insert or update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VectorPayload<'a> {
+    slot: u32,
+    dim: u32,
+    values: Values<'a>,
+    id: &'a [u8],
+    metadata: MetadataSection<'a>,
+}
+
+impl<'a> VectorPayload<'a> {
+    /// Checks the payload of an insert or update.
+    ///
+    /// # Errors
+    /// See [`PayloadError`].
+    #[inline]
+    pub fn parse(header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
+        let too_short = size_error(PREFIX_SIZE, bytes);
+        let (prefix, rest) = bytes.split_first_chunk::<PREFIX_SIZE>().ok_or(too_short)?;
+        let [.., id_size, reserved_13, reserved_14, tag] = *prefix;
+        if reserved_13 | reserved_14 != 0 {
+            return Err(PayloadError::Reserved {
+                offset: if reserved_13 != 0 { 13 } else { 14 },
+            });
+        }
+        let dim = u32_at(prefix, 4);
+        if dim == 0 {
+            return Err(PayloadError::ZeroDim);
+        }
+        let is_insert = header.operation == Operation::Insert;
+        if is_insert != (id_size > 0) {
+            return Err(PayloadError::IdSize { found: id_size });
+        }
+        let (values_size, id_size) = (u32_at(prefix, 8) as usize, usize::from(id_size));
+        let parts = rest
+            .split_at_checked(values_size)
+            .and_then(|(values, rest)| Some((values, rest.split_at_checked(id_size)?)));
+        let expected = PREFIX_SIZE
+            .saturating_add(values_size)
+            .saturating_add(id_size);
+        let (values, (id, stored)) = parts.ok_or(size_error(expected, bytes))?;
+        if is_insert && header.prev_sequence != 0 {
+            return Err(PayloadError::HeaderField { offset: 40 });
+        }
+        if is_insert && header.vector_id_hash != vector_id_hash(id) {
+            return Err(PayloadError::HeaderField { offset: 12 });
+        }
+        Ok(Self {
+            slot: u32_at(prefix, 0),
+            dim,
+            values: Values::parse(tag, values, dim)?,
+            id,
+            metadata: MetadataSection::parse(stored, header.compressed)?,
+        })
+    }
+
+    /// Dense number of the entity.
+    #[inline]
+    pub fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// Components of the row, at least 1.
+    #[inline]
+    pub fn dim(&self) -> u32 {
+        self.dim
+    }
+
+    /// The change of the row; of an insert, against a row of +0.0.
+    #[inline]
+    pub fn values(&self) -> &Values<'a> {
+        &self.values
+    }
+
+    /// The id: 1 to 255 bytes of an insert, none of an update.
+    #[inline]
+    pub fn id(&self) -> &'a [u8] {
+        self.id
+    }
+
+    /// The metadata that changed.
+    #[inline]
+    pub fn metadata(&self) -> &MetadataSection<'a> {
+        &self.metadata
+    }
+}
+
+/// Why an insert or update cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VectorWriteError {
+    /// The row cannot be encoded.
+    Encode(EncodeError),
+    /// The metadata cannot be written.
+    Metadata(MetadataError),
+    /// An id of an insert has 1 to 255 bytes.
+    IdSize {
+        /// Bytes of the id.
+        size: usize,
+    },
+    /// A row has 1 to 2^28 - 1 components.
+    Dim {
+        /// Components of the row.
+        dim: usize,
+    },
+}
+
+impl fmt::Display for VectorWriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Encode(error) => error.fmt(f),
+            Self::Metadata(error) => error.fmt(f),
+            Self::IdSize { size } => write!(f, "an id of {size} bytes: use 1 to 255 bytes"),
+            Self::Dim { dim } => {
+                write!(
+                    f,
+                    "a row of {dim} components: use 1 to {DIM_MAX} components"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for VectorWriteError {}
+
+/// Most components of a row: their raw bytes fit a payload.
+pub const DIM_MAX: u32 = (1 << 28) - 1;
+
+/// What an insert or update says, before it is encoded.
+#[derive(Clone, Copy, Debug)]
+pub struct VectorChange<'a> {
+    /// Dense number of the entity.
+    pub slot: u32,
+    /// The row before, [`Base::Zero`] for an insert.
+    pub base: Base<'a>,
+    /// The row after.
+    pub new: &'a [f32],
+    /// 1 to 255 bytes for an insert, empty for an update.
+    pub id: &'a [u8],
+    /// Keys strictly ascending by bytes.
+    pub metadata: &'a [MetadataEdit<'a>],
+}
+
+impl VectorChange<'_> {
+    /// Most bytes that the payload takes.
+    #[inline]
+    pub fn payload_size_max(&self) -> usize {
+        PREFIX_SIZE
+            + codec::encoded_size_max(self.new.len())
+            + self.id.len()
+            + metadata::section_size_max(self.metadata)
+    }
+
+    /// Writes the payload to the front of `out`, which has [`Self::payload_size_max`] bytes.
+    /// Returns the bytes used and whether the metadata section is compressed.
+    ///
+    /// # Errors
+    /// See [`VectorWriteError`]; `out` then holds garbage.
+    #[inline]
+    pub fn write(
+        &self,
+        out: &mut [u8],
+        lz4: Option<&mut Lz4Scratch>,
+    ) -> Result<(usize, bool), VectorWriteError> {
+        let given = out.len();
+        let too_small = VectorWriteError::Encode(EncodeError::OutputTooSmall {
+            needed: self.payload_size_max(),
+            given,
+        });
+        let dim = u32::try_from(self.new.len())
+            .ok()
+            .filter(|dim| (1..=DIM_MAX).contains(dim))
+            .ok_or(VectorWriteError::Dim {
+                dim: self.new.len(),
+            })?;
+        let id_size = u8::try_from(self.id.len()).map_err(|_| VectorWriteError::IdSize {
+            size: self.id.len(),
+        })?;
+        let (prefix, rest) = out
+            .split_first_chunk_mut::<PREFIX_SIZE>()
+            .ok_or(too_small)?;
+        let (tag, values_size) =
+            codec::encode(self.base, self.new, rest).map_err(VectorWriteError::Encode)?;
+        let values_size_field = u32::try_from(values_size).map_err(|_| too_small)?;
+        let [s0, s1, s2, s3] = self.slot.to_le_bytes();
+        let [d0, d1, d2, d3] = dim.to_le_bytes();
+        let [v0, v1, v2, v3] = values_size_field.to_le_bytes();
+        *prefix = [
+            s0, s1, s2, s3, d0, d1, d2, d3, v0, v1, v2, v3, id_size, 0, 0, tag as u8,
+        ];
+        let (_, rest) = rest.split_at_mut_checked(values_size).ok_or(too_small)?;
+        let (id, rest) = rest.split_at_mut_checked(self.id.len()).ok_or(too_small)?;
+        id.copy_from_slice(self.id);
+        let (metadata_size, compressed) = metadata::write_section(self.metadata, rest, lz4)
+            .map_err(VectorWriteError::Metadata)?;
+        Ok((
+            PREFIX_SIZE + values_size + self.id.len() + metadata_size,
+            compressed,
+        ))
+    }
+}

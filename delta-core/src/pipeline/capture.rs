@@ -1,0 +1,293 @@
+//! The first stage of the pipeline: called by a vector store's write hooks, it puts each change
+//! into the ring.
+
+use super::{
+    batch::{BatchBuilder, BatchError},
+    sequencer::{Position, PrepareError, Prepared, Sequencer},
+};
+use crate::{
+    codec::lz4::Lz4Scratch,
+    header::DeltaHeader,
+    payload::{control::CONTROL_SIZE, metadata::MetadataEdit},
+    ring::{CommitError, Grant, Mem, Producer, ReserveError},
+};
+use core::fmt;
+
+/// Why a change did not enter the ring. Nothing has changed: try again, or report it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CaptureError {
+    /// The change is refused.
+    Prepare(PrepareError),
+    /// The ring has no room, now (`Full`) or ever (`TooLarge`).
+    Ring(ReserveError),
+    /// The ring did not take the record.
+    Commit(CommitError),
+}
+
+impl fmt::Display for CaptureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Prepare(error) => error.fmt(f),
+            Self::Ring(error) => error.fmt(f),
+            Self::Commit(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for CaptureError {}
+
+impl CaptureError {
+    /// Whether the same call can succeed once the consumer has caught up.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Ring(ReserveError::Full { .. }))
+    }
+}
+
+/// Puts changes into a ring, in the order in which it is called.
+///
+/// A change is part of the stream when the call returns `Ok`; acknowledge the write after that.
+/// When the ring is full the call returns at once and the caller decides: wait, shed, or let the
+/// reader start from a snapshot.
+#[derive(Debug)]
+pub struct Capture<'a, M: Mem> {
+    producer: Producer<M>,
+    sequencer: Sequencer<'a>,
+    lz4: Option<&'a mut Lz4Scratch>,
+}
+
+impl<'a, M: Mem> Capture<'a, M> {
+    /// Captures into `producer` what `sequencer` numbers.
+    pub fn new(producer: Producer<M>, sequencer: Sequencer<'a>) -> Self {
+        Self {
+            producer,
+            sequencer,
+            lz4: None,
+        }
+    }
+
+    /// Compresses metadata where that makes it smaller.
+    #[must_use]
+    pub fn with_lz4(mut self, lz4: &'a mut Lz4Scratch) -> Self {
+        self.lz4 = Some(lz4);
+        self
+    }
+
+    /// The time that the following records carry, microseconds since the Unix epoch.
+    pub fn set_timestamp_us(&mut self, timestamp_us: u64) {
+        self.sequencer.set_timestamp_us(timestamp_us);
+    }
+
+    /// Epoch, sequence and digest after the last captured record.
+    pub fn position(&self) -> Position {
+        self.sequencer.position()
+    }
+
+    /// Captures a new entity and returns its slot. O(dim + metadata).
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn insert(
+        &mut self,
+        id: &[u8],
+        row: &[f32],
+        metadata: &[MetadataEdit<'_>],
+    ) -> Result<u32, CaptureError> {
+        let slot = self.sequencer.slot_count();
+        let size_max = Sequencer::insert_size_max(id, row, metadata);
+        self.send(size_max, |sequencer, out, lz4| {
+            sequencer.prepare_insert(id, row, metadata, out, lz4)
+        })?;
+        Ok(slot)
+    }
+
+    /// Captures that the row of `slot` changes from `old` to `new`. Equal rows are a record too.
+    /// O(dim).
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    #[inline]
+    pub fn update(&mut self, slot: u32, old: &[f32], new: &[f32]) -> Result<(), CaptureError> {
+        self.update_with_metadata(slot, old, new, &[])
+    }
+
+    /// As [`update`](Self::update), with changes of the entity's metadata, keys ascending.
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    #[inline]
+    pub fn update_with_metadata(
+        &mut self,
+        slot: u32,
+        old: &[f32],
+        new: &[f32],
+        metadata: &[MetadataEdit<'_>],
+    ) -> Result<(), CaptureError> {
+        self.send(
+            Sequencer::update_size_max(new, metadata),
+            |sequencer, out, lz4| sequencer.prepare_update(slot, old, new, metadata, out, lz4),
+        )
+    }
+
+    /// Captures that the entity of `slot` is deleted. O(1).
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn delete(&mut self, slot: u32) -> Result<(), CaptureError> {
+        self.send(4, |sequencer, out, _| sequencer.prepare_delete(slot, out))
+    }
+
+    /// Captures the start of the stream, with bytes of the caller's own. A replica that meets it
+    /// checks that dim, slot count and digest are its own.
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn start(&mut self, consumer_bytes: &[u8]) -> Result<(), CaptureError> {
+        self.send(CONTROL_SIZE + consumer_bytes.len(), |sequencer, out, _| {
+            sequencer.prepare_start(consumer_bytes, out)
+        })
+    }
+
+    /// Captures the end of the stream, which had `record_count` records after its start.
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn end(&mut self, record_count: u64) -> Result<(), CaptureError> {
+        self.send(CONTROL_SIZE, |sequencer, out, _| {
+            sequencer.prepare_end(record_count, out)
+        })
+    }
+
+    /// Captures that this writer goes on under a new, greater epoch.
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn resync(&mut self, epoch: u32) -> Result<(), CaptureError> {
+        self.send(CONTROL_SIZE, |sequencer, out, _| {
+            sequencer.prepare_resync(epoch, out)
+        })
+    }
+
+    /// Captures how far the source of this derived stream has been read.
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn watermark(
+        &mut self,
+        source_epoch: u32,
+        source_sequence: u64,
+    ) -> Result<(), CaptureError> {
+        self.send(CONTROL_SIZE, |sequencer, out, _| {
+            sequencer.prepare_watermark(source_epoch, source_sequence, out)
+        })
+    }
+
+    /// Begins a batch of row updates that travel under one header and apply together.
+    /// `payload_size_max` bytes of the ring are set aside: 8 and, for every entry, 12 and four
+    /// times the dim always suffice.
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn batch(
+        &mut self,
+        payload_size_max: usize,
+    ) -> Result<CaptureBatch<'_, 'a, M>, CaptureError> {
+        let grant = self
+            .producer
+            .reserve(payload_size_max)
+            .map_err(CaptureError::Ring)?;
+        let builder = BatchBuilder::new(&self.sequencer);
+        Ok(CaptureBatch {
+            open: Some((grant, builder)),
+            sequencer: &mut self.sequencer,
+        })
+    }
+
+    #[inline]
+    fn send(
+        &mut self,
+        size_max: usize,
+        prepare: impl FnOnce(
+            &Sequencer<'a>,
+            &mut [u8],
+            Option<&mut Lz4Scratch>,
+        ) -> Result<Prepared, PrepareError>,
+    ) -> Result<(), CaptureError> {
+        let mut grant = self
+            .producer
+            .reserve(size_max)
+            .map_err(CaptureError::Ring)?;
+        let lz4 = self.lz4.as_deref_mut();
+        let prepared =
+            prepare(&self.sequencer, grant.payload_mut(), lz4).map_err(CaptureError::Prepare)?;
+        grant
+            .commit(&prepared.header.to_bytes())
+            .map_err(CaptureError::Commit)?;
+        self.sequencer.commit(prepared);
+        Ok(())
+    }
+}
+
+/// A batch under construction in the ring. Dropped, it never was.
+#[derive(Debug)]
+pub struct CaptureBatch<'c, 'a, M: Mem> {
+    /// `None` once sent.
+    open: Option<(Grant<'c, M>, BatchBuilder)>,
+    sequencer: &'c mut Sequencer<'a>,
+}
+
+impl<M: Mem> CaptureBatch<'_, '_, M> {
+    /// Adds the change of one row. O(dim).
+    ///
+    /// # Errors
+    /// See [`BatchError`]; the batch is then as it was.
+    pub fn update(&mut self, slot: u32, old: &[f32], new: &[f32]) -> Result<(), BatchError> {
+        match &mut self.open {
+            Some((grant, builder)) => {
+                builder.push(self.sequencer, grant.payload_mut(), slot, old, new)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Entries so far.
+    pub fn len(&self) -> u32 {
+        self.open.as_ref().map_or(0, |(_, builder)| builder.len())
+    }
+
+    /// No entry so far.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sends the batch and returns its header; `None` for an empty one, which is not sent.
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn commit(mut self) -> Result<Option<DeltaHeader>, CaptureError> {
+        let Some((grant, builder)) = &mut self.open else {
+            return Ok(None);
+        };
+        if builder.len() == 0 {
+            return Ok(None);
+        }
+        let header = builder
+            .seal(self.sequencer, grant.payload_mut())
+            .map_err(CaptureError::Prepare)?;
+        if let Some((grant, _)) = self.open.take() {
+            grant
+                .commit(&header.to_bytes())
+                .map_err(CaptureError::Commit)?;
+            self.sequencer.advance(&header);
+        }
+        Ok(Some(header))
+    }
+}
+
+impl<M: Mem> Drop for CaptureBatch<'_, '_, M> {
+    fn drop(&mut self) {
+        if let Some((mut grant, builder)) = self.open.take() {
+            builder.roll_back(self.sequencer, grant.payload_mut());
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The golden vectors of WIRE.md, read from that file: parsed, applied, and written again by the
+//! pipeline to the same bytes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use delta_core::{
+    header::DeltaHeader,
+    payload::{Payload, metadata::MetadataEdit},
+    pipeline::{
+        apply::{Applier, Outcome},
+        capture::Capture,
+        sequencer::{Position, Sequencer, SlotState},
+    },
+    record::Record,
+    ring::{Consumer, Mem, StaticRing},
+    store::{Replica, SliceMemory, SliceStore, Slot, state_digest},
+    stream::StreamReader,
+};
+
+const WIRE: &str = include_str!("../WIRE.md");
+
+/// The frames of all fenced blocks of one kind, in order: `(name, bytes)`.
+fn frames(kind: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let fence = format!("```{kind} ");
+    let frames: Vec<_> = WIRE
+        .split(fence.as_str())
+        .skip(1)
+        .map(|block| {
+            let (name, rest) = block.split_once('\n').unwrap();
+            let (hex, _) = rest.split_once("```").unwrap();
+            let digits: Vec<u8> = hex
+                .chars()
+                .filter(|c| !c.is_whitespace())
+                .map(|c| u8::try_from(c.to_digit(16).unwrap()).unwrap())
+                .collect();
+            (
+                name,
+                digits
+                    .chunks(2)
+                    .map(|pair| pair[0] << 4 | pair[1])
+                    .collect(),
+            )
+        })
+        .collect();
+    assert!(!frames.is_empty(), "WIRE.md has {kind} blocks");
+    frames
+}
+
+fn golden(name: &str) -> Vec<u8> {
+    frames("golden")
+        .into_iter()
+        .find(|(found, _)| *found == name)
+        .unwrap()
+        .1
+}
+
+const NAN: f32 = f32::from_bits(0x7fc0_0001);
+const SUBNORMAL: f32 = f32::from_bits(1);
+
+struct Memory {
+    rows: [f32; 16],
+    slots: [Slot; 4],
+    attributes: [u8; 512],
+}
+
+impl Memory {
+    fn new() -> Self {
+        Self {
+            rows: [0.0; 16],
+            slots: [Slot::default(); 4],
+            attributes: [0; 512],
+        }
+    }
+
+    fn store(&mut self) -> SliceStore<'_> {
+        let Self {
+            rows,
+            slots,
+            attributes,
+        } = self;
+        SliceStore::new(
+            4,
+            SliceMemory {
+                rows,
+                slots,
+                attributes,
+            },
+        )
+    }
+}
+
+#[test]
+fn golden_frames_are_one_stream_that_applies() {
+    let stream: Vec<u8> = frames("golden")
+        .into_iter()
+        .flat_map(|(_, frame)| frame)
+        .collect();
+    let (mut memory, mut scratch) = (Memory::new(), [0; 65_534]);
+    let mut store = memory.store();
+    let mut applier = Applier::new(Position::START, &mut scratch);
+    for record in StreamReader::new(&stream) {
+        assert_eq!(
+            applier.apply_delta(&record.unwrap(), &mut store),
+            Ok(Outcome::Applied)
+        );
+    }
+    let position = applier.current_position();
+    assert_eq!((position.epoch, position.sequence), (2, 11));
+    assert_eq!(position.digest, state_digest(&store));
+    assert_eq!(store.id(0), Some(&b"a"[..]));
+    assert_eq!(store.id(1), Some("δ/2".as_bytes()));
+    assert!(store.is_deleted(0) && !store.is_deleted(1));
+    assert_eq!(store.metadata(0, b"k"), None);
+    assert_eq!(store.metadata(0, b"n"), Some(&b""[..]));
+    assert_eq!(store.metadata(0, b"o"), Some(&b"12"[..]));
+    assert_eq!(store.metadata(1, b"k"), Some(&[b'a'; 60][..]));
+    let bits = |slot| {
+        store
+            .row(slot)
+            .unwrap()
+            .iter()
+            .map(|v| v.to_bits())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(bits(0), [0x4040_0000, 0, 0x7fc0_0001, 0x3f00_0000]);
+    assert_eq!(bits(1), [0.25, 0.125, -7.0, 1e-40].map(f32::to_bits));
+}
+
+#[test]
+fn golden_frames_are_emitted_to_the_same_bytes() {
+    for (name, frame) in frames("golden") {
+        let record = Record::parse(&frame).unwrap();
+        let mut emitted = record.header().to_bytes().to_vec();
+        emitted.extend_from_slice(record.payload_bytes());
+        assert_eq!(emitted, frame, "{name}");
+        let sealed = DeltaHeader {
+            checksum: 0,
+            payload_size: 0,
+            ..*record.header()
+        };
+        assert_eq!(
+            sealed.seal(record.payload_bytes()).as_ref(),
+            Ok(record.header()),
+            "{name}"
+        );
+    }
+}
+
+/// Takes the record that was just captured out of the ring, as a frame, and moves the clock on.
+fn take<M: Mem>(capture: &mut Capture<'_, M>, consumer: &mut Consumer<M>) -> Vec<u8> {
+    let received = consumer.poll().unwrap().unwrap();
+    let frame = [&received.header()[..], received.payload()].concat();
+    received.done();
+    capture.set_timestamp_us(1_700_000_000_000_001 + capture.position().sequence);
+    frame
+}
+
+fn edit(
+    key: &'static [u8],
+    old: Option<&'static str>,
+    new: Option<&'static str>,
+) -> MetadataEdit<'static> {
+    MetadataEdit {
+        key,
+        old: old.map(str::as_bytes),
+        new: new.map(str::as_bytes),
+    }
+}
+
+#[test]
+fn capture_writes_the_golden_frames() {
+    let mut ring = StaticRing::<16, 4096>::new();
+    let (tx, mut rx) = ring.split();
+    let mut slots = [SlotState::default(); 4];
+    let mut capture = Capture::new(tx, Sequencer::new(4, &mut slots, 0, Position::START));
+    capture.set_timestamp_us(1_700_000_000_000_001);
+
+    capture.start(b"own").unwrap();
+    assert_eq!(take(&mut capture, &mut rx), golden("start"));
+
+    let a1 = [1.0, -0.0, NAN, SUBNORMAL];
+    assert_eq!(
+        capture.insert(b"a", &a1, &[edit(b"k", None, Some("v"))]),
+        Ok(0)
+    );
+    assert_eq!(take(&mut capture, &mut rx), golden("insert-raw"));
+
+    let b1 = [0.0, -2.5, 0.0, 0.0];
+    let long = [b'a'; 60];
+    let metadata = [MetadataEdit {
+        key: b"k",
+        old: None,
+        new: Some(&long),
+    }];
+    assert_eq!(capture.insert("δ/2".as_bytes(), &b1, &metadata), Ok(1));
+    let plain = take(&mut capture, &mut rx);
+    assert_same_but_compression(&plain, &golden("insert-sparse-compressed"));
+
+    let a2 = [1.0, 0.0, NAN, 0.5];
+    let metadata = [
+        edit(b"k", Some("v"), None),
+        edit(b"n", None, Some("")),
+        edit(b"o", None, Some("12")),
+    ];
+    capture
+        .update_with_metadata(0, &a1, &a2, &metadata)
+        .unwrap();
+    assert_eq!(take(&mut capture, &mut rx), golden("update-sparse"));
+
+    capture.update(1, &b1, &b1).unwrap();
+    assert_eq!(take(&mut capture, &mut rx), golden("update-same"));
+
+    let (a3, b2) = ([3.0, 0.0, NAN, 0.5], [1.5, 2.5, -3.5, f32::NEG_INFINITY]);
+    let mut batch = capture.batch(64).unwrap();
+    batch.update(1, &b1, &b2).unwrap();
+    batch.update(0, &a2, &a3).unwrap();
+    batch.commit().unwrap();
+    assert_eq!(take(&mut capture, &mut rx), golden("batch"));
+
+    capture.delete(0).unwrap();
+    assert_eq!(take(&mut capture, &mut rx), golden("delete"));
+    capture.resync(2).unwrap();
+    assert_eq!(take(&mut capture, &mut rx), golden("resync"));
+    capture.watermark(5, 77).unwrap();
+    assert_eq!(take(&mut capture, &mut rx), golden("watermark"));
+    capture.update(1, &b2, &[0.25, 0.125, -7.0, 1e-40]).unwrap();
+    assert_eq!(take(&mut capture, &mut rx), golden("update-raw"));
+    capture.end(9).unwrap();
+    assert_eq!(take(&mut capture, &mut rx), golden("end"));
+}
+
+/// An LZ4 writer may choose another block than the golden one, and this one was given no scratch
+/// to compress with: what is compared is what both decode to.
+fn assert_same_but_compression(plain: &[u8], compressed: &[u8]) {
+    let (plain, compressed) = (
+        Record::parse(plain).unwrap(),
+        Record::parse(compressed).unwrap(),
+    );
+    assert!(compressed.header().compressed && !plain.header().compressed);
+    assert_eq!(
+        plain.header().state_digest,
+        compressed.header().state_digest
+    );
+    let (Payload::Insert(plain), Payload::Insert(compressed)) =
+        (plain.payload(), compressed.payload())
+    else {
+        panic!("both are inserts");
+    };
+    let mut scratch = [0; 64];
+    assert_eq!(
+        plain.metadata().decode(&mut []).unwrap().as_bytes(),
+        compressed
+            .metadata()
+            .decode(&mut scratch)
+            .unwrap()
+            .as_bytes()
+    );
+    assert_eq!(
+        (plain.values(), plain.id()),
+        (compressed.values(), compressed.id())
+    );
+}
+
+#[test]
+fn refused_frames_are_refused() {
+    for (name, frame) in frames("refused") {
+        assert!(Record::parse(&frame).is_err(), "{name} was accepted");
+    }
+}
