@@ -1,6 +1,6 @@
 //! Running other programs.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,7 +12,7 @@ pub(crate) fn root() -> &'static Path {
     here.ancestors().nth(2).unwrap_or(here)
 }
 
-/// A folder for the output of one kind of build, apart from the others' so that none rebuilds another's.
+/// A folder for the output of one kind of build, so that none rebuilds what another has built.
 pub(crate) fn target_dir(name: &str) -> PathBuf {
     root().join("target").join(name)
 }
@@ -50,7 +50,7 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     println!("$ {}", shown(command));
     let status = command.status().with_context(|| cannot_start(command))?;
-    ensure!(status.success(), "`{}` failed: {status}", shown(command));
+    ensure!(status.success(), "`{}` failed: {status}", words(command));
     Ok(())
 }
 
@@ -63,14 +63,14 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     ensure!(
         output.status.success(),
         "`{}` failed: {}",
-        shown(command),
+        words(command),
         output.status
     );
-    String::from_utf8(output.stdout).with_context(|| format!("`{}`", shown(command)))
+    String::from_utf8(output.stdout).with_context(|| format!("`{}`", words(command)))
 }
 
 /// Runs a program that prints test results as `cargo test` or Node's runner does, passes its output
-/// on and returns how many tests passed. None at all is an error: a wrong filter would pass silently.
+/// on and returns how many tests passed. None at all is an error: a wrong filter would not show.
 pub(crate) fn run_tests(command: &mut Command) -> Result<u32> {
     println!("$ {}", shown(command));
     let mut child = command
@@ -82,13 +82,13 @@ pub(crate) fn run_tests(command: &mut Command) -> Result<u32> {
         for line in BufReader::new(stdout).lines() {
             let line = line?;
             passed += passed_in(&line);
-            writeln!(std::io::stdout(), "{line}")?;
+            println!("{line}");
         }
     }
     let status = child.wait()?;
-    ensure!(status.success(), "`{}` failed: {status}", shown(command));
+    ensure!(status.success(), "`{}` failed: {status}", words(command));
     if passed == 0 {
-        bail!("`{}` ran no test", shown(command));
+        bail!("`{}` ran no test", words(command));
     }
     Ok(passed)
 }
@@ -105,14 +105,18 @@ fn passed_in(line: &str) -> u32 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// The command as one would type it, with the variables that it sets.
+/// The command as one would type it in the root folder, with the variables that it sets.
 fn shown(command: &Command) -> String {
-    let mut words: Vec<String> = command
+    let variables = command
         .get_envs()
         .filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)))
-        .map(|(name, value)| format!("{name}={}", quoted(value)))
-        .collect();
-    words.push(command.get_program().to_string_lossy().into_owned());
+        .map(|(name, value)| format!("{name}={} ", quoted(value)));
+    variables.collect::<String>() + &words(command)
+}
+
+/// The same without the variables.
+fn words(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(
         command
             .get_args()

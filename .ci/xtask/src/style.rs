@@ -95,7 +95,10 @@ fn is_test(name: &Path) -> bool {
 /// Lines up to an inline test module, which by custom ends its file.
 fn lines_outside_tests(text: &str) -> usize {
     let lines: Vec<&str> = text.lines().collect();
-    let is_start = |pair: &[&str]| matches!(pair, ["#[cfg(test)]", module] if module.starts_with("mod ") && module.ends_with('{'));
+    let is_start = |pair: &[&str]| match pair {
+        ["#[cfg(test)]", module] => module.starts_with("mod ") && module.ends_with('{'),
+        _ => false,
+    };
     lines.windows(2).position(is_start).unwrap_or(lines.len())
 }
 

@@ -1,6 +1,6 @@
-//! Proves that delta-core links no allocator: it is built for two targets with `core` alone, without
-//! `alloc`. A control shows that the proof can fail: a crate that says `extern crate alloc` must not
-//! build the same way.
+//! Proves that delta-core links no allocator: it is built for two targets with `core` alone and no
+//! `alloc`. A control shows that the proof can fail: a crate that says `extern crate alloc` must
+//! not build the same way.
 
 use std::fs;
 use std::path::PathBuf;
