@@ -45,7 +45,7 @@ impl Access {
         if BUSY.swap(true, Ordering::Acquire) {
             return Err(CallError::Busy);
         }
-        // SAFETY: `BUSY` was false and is true now, and only dropping an `Access` makes it false: no
+        // SAFETY: `BUSY` was false, is true now, and only dropping an `Access` makes it false: no
         // other `Access`, hence no other reference to these bytes, exists until this one is dropped
         // (Acquire here pairs with Release there). The pointer is to a live static of this type.
         let bytes = unsafe { &mut *BLOCK.0.get() };
