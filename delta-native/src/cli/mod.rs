@@ -1,7 +1,8 @@
 //! The command line: what it accepts, one file a command, and how a command ends.
 //!
-//! A command's file has its `Args` and `pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode>`. An error
-//! that it returns is printed with its causes and becomes exit code 1.
+//! A command's file has its `Args` and `pub(crate) fn run(args: &Args) ->
+//! anyhow::Result<ExitCode>`. An error that it returns is printed with its causes and becomes exit
+//! code 1.
 
 mod completions;
 
@@ -58,5 +59,15 @@ pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }
