@@ -25,15 +25,15 @@ impl StdClock {
         }
     }
 
-    /// Nanoseconds since this clock was made; never decreases, and is comparable between threads that
-    /// hold copies of one clock. Saturates after 584 years.
+    /// Nanoseconds since this clock was made; never decreases, and is comparable between threads
+    /// that hold copies of one clock. Saturates after 584 years.
     #[must_use]
     pub fn monotonic_ns(&self) -> u64 {
         saturating_ns(self.origin.elapsed())
     }
 
-    /// Microseconds since the Unix epoch, as in a record's timestamp; 0 if the system's date is before it.
-    /// May jump in both directions when the system's date is set.
+    /// Microseconds since the Unix epoch, as in a record's timestamp; 0 if the system's date is
+    /// before it. May jump in both directions when the system's date is set.
     #[must_use]
     pub fn unix_us(&self) -> u64 {
         let since_epoch = SystemTime::now()
@@ -49,7 +49,8 @@ impl Default for StdClock {
     }
 }
 
-/// `duration` in nanoseconds without 128-bit division: this stands beside every record of a latency pass.
+/// `duration` in nanoseconds without 128-bit division: this stands beside every record of a latency
+/// pass.
 fn saturating_ns(duration: Duration) -> u64 {
     duration
         .as_secs()

@@ -1,8 +1,11 @@
 //! Delta on hosts: what `delta-core` leaves to its surroundings.
 //!
-//! - [`region`], [`clock`]: memory for a ring and time for records, which the core is given and never takes.
-//! - [`npy`]: arrays from `.npy` files, checked so that a damaged file is an error and never a large allocation.
-//! - [`stream`]: update streams on disk (four shapes) as one list of insert, update and delete events.
+//! - [`region`], [`clock`]: memory for a ring and time for records, which the core is given and
+//!   never takes.
+//! - [`npy`]: arrays from `.npy` files, checked so that a damaged file is an error and never a
+//!   large allocation.
+//! - [`stream`]: update streams on disk (four shapes) as one list of insert, update and delete
+//!   events.
 //! - [`replay`]: the main job, a stream through the whole pipeline and a comparison at its end.
 //! - [`sample`]: small real streams that travel inside this crate.
 //! - [`output`]: files that are there completely or not at all.

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// A file that is written under a temporary name in the folder of its target and takes the target's name on
-/// [`commit`](Self::commit). Dropped before that, it disappears and the target is as it was.
+/// A file that is written under a temporary name in the folder of its target and takes the target's
+/// name on [`commit`](Self::commit). Dropped before that, it disappears and the target is as it
+/// was.
 ///
 /// ```
 /// use std::io::Write;
@@ -32,8 +33,8 @@ impl AtomicFile {
     /// Begins a file that will replace `path`, or create it. A symbolic link is written through.
     ///
     /// # Errors
-    /// [`OutputError`] if `path` is there and no regular file (a folder, a device, a pipe), or if its folder
-    /// cannot be written.
+    /// [`OutputError`] if `path` is there and no regular file (a folder, a device, a pipe), or if
+    /// its folder cannot be written.
     pub fn create(path: &Path) -> Result<Self, OutputError> {
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if fs::metadata(&target).is_ok_and(|existing| !existing.is_file()) {
@@ -103,7 +104,10 @@ pub enum OutputError {
         path: PathBuf,
     },
     /// No temporary file beside the target.
-    #[error("cannot create a file beside {}; check that its folder exists and may be written", path.display())]
+    #[error(
+        "cannot create a file beside {}; check that its folder exists and may be written",
+        path.display()
+    )]
     Create {
         /// The target.
         path: PathBuf,
@@ -120,7 +124,8 @@ pub enum OutputError {
     },
 }
 
-/// Temporary files are private by default, but the result is an ordinary file: let the umask decide.
+/// Temporary files are private by default, but the result is an ordinary file: let the umask
+/// decide.
 #[cfg(unix)]
 fn builder() -> tempfile::Builder<'static, 'static> {
     use std::os::unix::fs::PermissionsExt;
@@ -138,8 +143,8 @@ fn builder() -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// Makes the new name durable too, where the file system can: the file is complete either way, so a folder
-/// that cannot be synced is no failure.
+/// Makes the new name durable too, where the file system can: the file is complete either way, so a
+/// folder that cannot be synced is no failure.
 #[cfg(unix)]
 fn sync_folder_of(target: &Path) {
     let folder = target

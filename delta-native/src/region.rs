@@ -26,7 +26,8 @@ pub struct HeapRegion {
 impl HeapRegion {
     /// A zeroed region of exactly `size_bytes` bytes (0 is allowed).
     ///
-    /// The pages are taken from the system zeroed, so the memory that is never touched costs nothing.
+    /// The pages are taken from the system zeroed, so the memory that is never touched costs
+    /// nothing.
     ///
     /// # Errors
     /// [`RegionError`] if the allocator has no such amount.

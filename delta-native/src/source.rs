@@ -41,8 +41,8 @@ impl<'a> From<&'a PathBuf> for Source<'a> {
     }
 }
 
-/// An opened input whose length is known before a byte is read, so that sizes claimed inside it can be
-/// checked before memory is allocated for them.
+/// An opened input whose length is known before a byte is read, so that sizes claimed inside it can
+/// be checked before memory is allocated for them.
 pub(crate) struct Opened<'a> {
     /// At the first byte.
     pub(crate) reader: Box<dyn BufRead + 'a>,

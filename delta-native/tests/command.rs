@@ -1,6 +1,9 @@
 //! The `delta` command as a user runs it.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where a command cannot be run")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where a command cannot be run"
+)]
 
 use std::process::{Command, Output};
 

@@ -1,14 +1,19 @@
 //! The command line: what it accepts, one file a command, and how a command ends.
 //!
-//! A command's file has its `Args` and `pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode>`. An error
-//! that it returns is printed with its causes and becomes exit code 1.
+//! A command's file has its `Args` and `pub(crate) fn run(args: &Args) ->
+//! anyhow::Result<ExitCode>`. An error that it returns is printed with its causes and becomes exit
+//! code 1.
 
 mod completions;
+mod replay;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+/// A replica differs from its primary.
+pub(crate) const EXIT_DIFFERENT: u8 = 3;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -18,15 +23,18 @@ Exit codes:
   3  a replica differs from its primary";
 
 /// Keeps replicas of vector indexes bit-identical to their primary by small deltas.
+///
+/// Without a command, replays the sample: the same as `delta replay`.
 #[derive(Debug, Parser)]
-#[command(name = "delta", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "delta", version, after_help = EXIT_CODES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Replay(replay::Args),
     Completions(completions::Args),
 }
 
@@ -34,7 +42,9 @@ enum Command {
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
-        Command::Completions(args) => completions::run(args),
+        None => replay::run(&replay::Args::default()),
+        Some(Command::Replay(args)) => replay::run(args),
+        Some(Command::Completions(args)) => completions::run(args),
     };
     result.unwrap_or_else(|error| {
         report(&error);
@@ -58,5 +68,15 @@ pub(crate) fn print(bytes: &[u8]) -> io::Result<()> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
     }
 }

@@ -4,8 +4,8 @@ use std::io;
 
 /// A file was refused as an array.
 ///
-/// The message is `file: what was found; what to do`. [`source`](std::error::Error::source) is the system's
-/// error, where there is one.
+/// The message is `file: what was found; what to do`. [`source`](std::error::Error::source) is the
+/// system's error, where there is one.
 #[derive(Debug)]
 pub struct NpyError {
     /// The path or name of the input.
@@ -77,13 +77,19 @@ pub enum NpyFault {
         dtype: String,
     },
     /// Big-endian numbers.
-    #[error("holds big-endian {dtype}; save it little-endian, with a.astype('<{}')", dtype.trim_start_matches('>'))]
+    #[error(
+        "holds big-endian {dtype}; save it little-endian, with a.astype('<{}')",
+        dtype.trim_start_matches('>')
+    )]
     BigEndian {
         /// The type found.
         dtype: String,
     },
     /// Another type than the one needed.
-    #[error("holds {dtype}, not {expected}; convert it with a.astype('{}')", expected.split(' ').next().unwrap_or(""))]
+    #[error(
+        "holds {dtype}, not {expected}; convert it with a.astype('{}')",
+        expected.split(' ').next().unwrap_or_default()
+    )]
     Dtype {
         /// The type found.
         dtype: String,
@@ -101,7 +107,8 @@ pub enum NpyFault {
     },
     /// Fewer bytes than the shape needs.
     #[error(
-        "has {found_bytes} bytes of values, its shape needs {expected_bytes}; it is cut, write it again"
+        "has {found_bytes} bytes of values, its shape needs {expected_bytes}; \
+         it is cut, write it again"
     )]
     Truncated {
         /// By the shape.

@@ -7,7 +7,8 @@ use npyz::{DType, Endianness, NpyHeader, Order, TypeChar, TypeStr};
 use super::NpyFault;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
-/// Bytes of header text that are accepted. Plain arrays need about 128; version 1 can say no more than this.
+/// Bytes of header text that are accepted. Plain arrays need about 128; version 1 can say no more
+/// than this.
 const TEXT_BYTES_MAX: u64 = 65_535;
 /// Integers in a header: NumPy allows 64 axes.
 const INTEGERS_MAX: usize = 64;
@@ -181,10 +182,11 @@ fn read_or(
 
 /// Refuses a header text that could harm its parser.
 ///
-/// `npyz` parses any Python literal, recursively, and multiplies the shape unchecked. An array of plain
-/// numbers needs one dictionary, one tuple, short strings, True, False and integers: only these pass. So
-/// nesting is bounded, and the product of all integers, which bounds every product the parser forms, fits 64
-/// bits. Empty strings are refused because they could open a triple-quoted one.
+/// `npyz` parses any Python literal, recursively, and multiplies the shape unchecked. An array of
+/// plain numbers needs one dictionary, one tuple, short strings, True, False and integers: only
+/// these pass. So nesting is bounded, and the product of all integers, which bounds every product
+/// the parser forms, fits 64 bits. Empty strings are refused because they could open a
+/// triple-quoted one.
 fn check_text(text: &[u8]) -> Result<(), NpyFault> {
     let refuse = |reason: &str| NpyFault::HeaderText {
         reason: reason.to_owned(),

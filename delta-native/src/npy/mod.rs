@@ -1,10 +1,11 @@
 //! `.npy` arrays, read so that nothing in a file is taken on trust.
 //!
-//! The format is parsed by `npyz`. It is lenient where a replica must not be, so before and after it this
-//! module checks: the magic and version; that the header lies within the file and contains only what an
-//! array of plain numbers needs (nested literals and overflowing shapes never reach the parser); the type,
-//! the byte order and the C order; and that the file is exactly as long as its shape says. Memory for
-//! values is taken only after that, so it never exceeds the input's own size.
+//! The format is parsed by `npyz`. It is lenient where a replica must not be, so before and after
+//! it this module checks: the magic and version; that the header lies within the file and contains
+//! only what an array of plain numbers needs (nested literals and overflowing shapes never reach
+//! the parser); the type, the byte order and the C order; and that the file is exactly as long as
+//! its shape says. Memory for values is taken only after that, so it never exceeds the input's own
+//! size.
 //!
 //! ```
 //! use delta_native::{npy, source::Source};
@@ -35,7 +36,8 @@ pub use error::{NpyError, NpyFault};
 pub struct NpyF32 {
     /// Length of each axis, slowest first; empty for a single value. The product is `data.len()`.
     pub shape: Vec<u64>,
-    /// Everything before the values, verbatim: these bytes, then the values little-endian, are the file.
+    /// Everything before the values, verbatim: these bytes, then the values little-endian, are the
+    /// file.
     pub header_bytes: Vec<u8>,
     /// The values in C order, bit for bit.
     pub data: Vec<f32>,
@@ -56,8 +58,8 @@ pub fn read_f32<'a>(source: impl Into<Source<'a>>) -> Result<NpyF32, NpyError> {
     })
 }
 
-/// As [`read_f32`], with the values put at the end of `data`, so that several arrays can share one buffer.
-/// On an error `data` is as it was.
+/// As [`read_f32`], with the values put at the end of `data`, so that several arrays can share one
+/// buffer. On an error `data` is as it was.
 pub(crate) fn append_f32(source: Source<'_>, data: &mut Vec<f32>) -> Result<Header, NpyError> {
     let read = |data: &mut Vec<f32>| {
         let mut array = Array::open(source)?;
@@ -67,7 +69,8 @@ pub(crate) fn append_f32(source: Source<'_>, data: &mut Vec<f32>) -> Result<Head
         data.try_reserve_exact(values)
             .map_err(|_| NpyFault::Memory { values })?;
         data.resize(start.saturating_add(values), 0.0);
-        // Little-endian values on a little-endian target (the core compiles on no other): bytes are bits.
+        // Little-endian values on a little-endian target (the core compiles on no other): bytes are
+        // bits.
         array.fill(bytemuck::must_cast_slice_mut(
             data.get_mut(start..).unwrap_or_default(),
         ))?;
@@ -83,7 +86,8 @@ pub(crate) fn append_f32(source: Source<'_>, data: &mut Vec<f32>) -> Result<Head
     })
 }
 
-/// Reads a one-dimensional array of non-negative integers (`<u4`, `<i4`, `<u8` or `<i8`) below 2^32. O(values).
+/// Reads a one-dimensional array of non-negative integers (`<u4`, `<i4`, `<u8` or `<i8`) below
+/// 2^32. O(values).
 ///
 /// # Errors
 /// [`NpyError`] names the file, what was found (and at which position), and what to do.

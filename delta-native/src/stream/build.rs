@@ -56,7 +56,8 @@ impl Builder {
         self.row_count
     }
 
-    /// Adds a pair to the event that is appended next. Keys come in ascending order, 1 to 255 bytes long.
+    /// Adds a pair to the event that is appended next. Keys come in ascending order, 1 to 255 bytes
+    /// long.
     pub(super) fn metadata(&mut self, key: &[u8], value: &[u8]) {
         let start = self.stream.text.len();
         self.stream.text.extend_from_slice(key);

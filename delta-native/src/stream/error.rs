@@ -105,7 +105,8 @@ pub enum StreamError {
     },
     /// Step numbers that go back.
     #[error(
-        "{file}: holds step {step} at position {position}, after step {before}; sort the updates by step"
+        "{file}: holds step {step} at position {position}, after step {before}; \
+         sort the updates by step"
     )]
     StepDecreases {
         /// The file of steps.
@@ -236,7 +237,8 @@ pub enum LineFault {
     },
     /// The row to be replaced is not the one the id has.
     #[error(
-        "replaces row {prev} of {id:?}, whose live row is {live}; correct \"prev\" or the order of lines"
+        "replaces row {prev} of {id:?}, whose live row is {live}; \
+         correct \"prev\" or the order of lines"
     )]
     PrevNotLive {
         /// The id.

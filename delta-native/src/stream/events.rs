@@ -72,7 +72,8 @@ struct Entity {
 }
 
 impl History {
-    /// Appends an event if it continues the history; `refused` makes the error of a line that does not.
+    /// Appends an event if it continues the history; `refused` makes the error of a line that does
+    /// not.
     fn append(
         &mut self,
         line: Line<'_>,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::error::StreamError;
 use crate::source::Source;
 
-/// Endings that a path may have and a stem has not; the longest first.
+/// Endings that a path may have and a stem has not; the longest first. Those of [`ROW_UPDATES`]
+/// too, if their `.init.npy` is there: `model.new.npy` alone is an array whose stem is `model.new`.
 const STRIPPED: [&str; 3] = [".init.npy", ".jsonl", ".npy"];
 /// Files of the row-update shape.
 const ROW_UPDATES: [&str; 4] = [".init.npy", ".step.npy", ".row.npy", ".new.npy"];
@@ -52,15 +53,19 @@ impl<'a> From<&'a OwnedSource<'_>> for Source<'a> {
 
 impl<'a> Files<'a> {
     pub(super) fn on_disk(path: &Path) -> Self {
-        let stem = path
+        let name = path
             .file_name()
             .and_then(|name| name.to_str())
-            .and_then(|name| {
-                let stem = STRIPPED
-                    .iter()
-                    .find_map(|ending| name.strip_suffix(ending))?;
-                (!stem.is_empty()).then(|| path.with_file_name(stem))
-            });
+            .unwrap_or_default();
+        let without = |endings: &[&str]| {
+            let stem = endings
+                .iter()
+                .find_map(|ending| name.strip_suffix(ending))?;
+            (!stem.is_empty()).then(|| path.with_file_name(stem))
+        };
+        let of_row_updates =
+            without(&ROW_UPDATES).filter(|stem| with_ending(stem, ".init.npy").exists());
+        let stem = of_row_updates.or_else(|| without(&STRIPPED));
         Self::Disk(stem.unwrap_or_else(|| path.to_owned()))
     }
 
@@ -122,7 +127,8 @@ impl<'a> Files<'a> {
                 self.require(&[".npy"], ".jsonl")?;
                 Ok(Shape::Events)
             }
-            // An array may itself be named like a part of a stream: `model.new.npy` is that of `model.new`.
+            // Beside an array `model.npy`, a lone `model.new.npy` is another array, not part of a
+            // stream.
             (false, true) if !self.has(".npy") || self.has(".init.npy") => {
                 let present = ROW_UPDATES
                     .iter()
@@ -147,8 +153,8 @@ impl<'a> Files<'a> {
     }
 }
 
-/// The path whose file name is that of `stem` and `ending`. `Path::with_extension` would replace what
-/// follows a dot of the stem.
+/// The path whose file name is that of `stem` and `ending`. `Path::with_extension` would replace
+/// what follows a dot of the stem.
 fn with_ending(stem: &Path, ending: &str) -> PathBuf {
     let mut path = OsString::from(stem.as_os_str());
     path.push(ending);

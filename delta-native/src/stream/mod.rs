@@ -1,19 +1,22 @@
-//! Update streams: the history of a set of vectors as one list of events, whatever its shape on disk.
+//! Update streams: the history of a set of vectors as one list of events, whatever its shape on
+//! disk.
 //!
-//! A stream is named by its *stem*, the path without these endings; the files that are there say its shape:
+//! A stream is named by its *stem*, the path without these endings; the files that are there say
+//! its shape:
 //!
-//! | files | shape | events |
-//! |---|---|---|
-//! | `.jsonl` + `.npy` (rows, dim) | events | one a line: insert, update or delete, with id, time and metadata |
-//! | `.init.npy` (rows, dim) + `.step.npy`, `.row.npy` (k) + `.new.npy` (k, dim) | row updates | an insert for each initial row, then k updates |
-//! | `.npy` (steps, n) | snapshots | one entity: an insert, then steps - 1 updates |
-//! | `.npy` (2, n, dim) | pairs | n inserts of the old rows, then n updates to the new ones |
+//! - *events*: `.jsonl`, an insert, update or delete a line with id, time and metadata, and `.npy`,
+//!   its vectors (rows, dim);
+//! - *row updates*: an insert for each row of `.init.npy` (rows, dim), then updates k: row
+//!   `.row.npy`\[k\] becomes `.new.npy`\[k\] (k, dim), in the order of `.step.npy`\[k\];
+//! - *snapshots*: `.npy` (steps, n), one entity: an insert, then steps - 1 updates;
+//! - *pairs*: `.npy` (2, n, dim), n inserts of the old rows, then n updates to the new ones.
 //!
-//! An update is an event also if it changes no bit. Step and version numbers group nothing. Shapes without
-//! ids use the decimal number of the row (snapshots: `0`), those without times the timestamp 0.
+//! An update is an event also if it changes no bit. Step and version numbers group nothing. Shapes
+//! without ids use the decimal number of the row (snapshots: `0`), those without times the
+//! timestamp 0.
 //!
-//! Rows lie in one buffer, ids and metadata in another; an event is 24 bytes of indices into them. All
-//! indices are checked while loading, so that reading events cannot fail.
+//! Rows lie in one buffer, ids and metadata in another; an event is 24 bytes of indices into them.
+//! All indices are checked while loading, so that reading events cannot fail.
 
 mod build;
 mod error;
@@ -46,14 +49,16 @@ pub enum Operation {
 pub struct Event<'a> {
     /// What happens.
     pub operation: Operation,
-    /// The entity's number: inserts count up from 0, and no number is used twice, also not when an id that
-    /// was deleted is inserted again.
+    /// The entity's number: inserts count up from 0, and no number is used twice, also not when an
+    /// id that was deleted is inserted again.
     pub slot: u32,
     /// The entity's vector after the event, [`Stream::dim`] components; empty for a delete.
     pub row: &'a [f32],
-    /// The entity's id, 1 to 255 bytes; for every operation, though only an insert needs to send it.
+    /// The entity's id, 1 to 255 bytes; for every operation, though only an insert needs to send
+    /// it.
     pub id: &'a [u8],
-    /// All metadata of the entity after the event; empty for a delete, which leaves metadata as it is.
+    /// All metadata of the entity after the event; empty for a delete, which leaves metadata as it
+    /// is.
     pub metadata: Metadata<'a>,
     /// Microseconds since the Unix epoch; 0 in shapes without times.
     pub timestamp_us: u64,
@@ -61,8 +66,8 @@ pub struct Event<'a> {
 
 /// An entity's metadata: pairs of key and value in strictly ascending byte order of the keys.
 ///
-/// Keys have 1 to 255 bytes. A value is JSON text exactly as it stood in the file. Iterate over a copy to
-/// read it again.
+/// Keys have 1 to 255 bytes. A value is JSON text exactly as it stood in the file. Iterate over a
+/// copy to read it again.
 #[derive(Debug, Clone, Copy)]
 pub struct Metadata<'a> {
     pairs: &'a [Pair],
@@ -146,8 +151,8 @@ struct Pair {
 }
 
 impl Stream {
-    /// Loads the stream of a stem. A path with one of the endings `.init.npy`, `.npy` or `.jsonl` is taken
-    /// for its stem. O(bytes of the files), which also bounds the memory.
+    /// Loads the stream of a stem; the path of one of a stream's files is taken for its stem.
+    /// O(bytes of the files), which also bounds the memory.
     ///
     /// # Errors
     /// [`StreamError`] names the file (and line), what was found and what to do.

@@ -12,7 +12,8 @@ pub(super) fn build(
     [n, dim]: [u64; 2],
     data: Vec<f32>,
 ) -> Result<Stream, StreamError> {
-    // The array held 2 * n rows, so this cannot saturate unless dim is 0, which the builder refuses.
+    // The array held 2 * n rows, so this cannot saturate unless dim is 0, which the builder
+    // refuses.
     let mut builder = Builder::new(files.name(), file, [n.saturating_mul(2), dim], data)?;
     let entities = builder.row_count() / 2;
     for row in 0..entities {

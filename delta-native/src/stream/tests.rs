@@ -41,7 +41,8 @@ fn write(folder: &Path, files: &[(&str, Vec<u8>)]) {
 fn events_load_with_ids_metadata_and_times() {
     let folder = tempfile::tempdir().unwrap();
     let list = concat!(
-        r#"{"op":"insert","id":"a","row":0,"prev":null,"ts":7,"v":1,"meta":{"z": [1, 2],"y":"\u00e9"}}"#,
+        r#"{"op":"insert","id":"a","row":0,"prev":null,"ts":7,"v":1,"#,
+        r#""meta":{"z": [1, 2],"y":"\u00e9"}}"#,
         "\n",
         r#" { "ts" : 7.25 , "id" : "b\n" , "row" : 1 , "op" : "insert" } "#,
         "\r\n",
@@ -95,7 +96,7 @@ fn row_updates_insert_the_initial_rows_first() {
             ("s.new.npy", f32s(&[3, 1], &[10.0, 11.0, -0.0])),
         ],
     );
-    for ending in ["", ".init.npy"] {
+    for ending in ["", ".init.npy", ".row.npy"] {
         let stream = Stream::load(&folder.path().join(format!("s{ending}"))).unwrap();
         assert_eq!((stream.name(), stream.dim(), stream.slots()), ("s", 1, 2));
         assert_eq!(
@@ -153,9 +154,12 @@ fn rows_keep_every_bit() {
 #[test]
 fn an_array_may_be_named_like_a_part_of_a_stream() {
     let folder = tempfile::tempdir().unwrap();
-    write(folder.path(), &[("model.new.npy", f32s(&[1, 1], &[3.0]))]);
-    let stream = Stream::load(&folder.path().join("model.new.npy")).unwrap();
-    assert_eq!((stream.name(), stream.len()), ("model.new", 1));
+    let (one, two) = (f32s(&[1, 1], &[3.0]), f32s(&[2, 1], &[3.0; 2]));
+    write(folder.path(), &[("model.new.npy", one), ("model.npy", two)]);
+    for (name, events) in [("model.new", 1), ("model", 2)] {
+        let stream = Stream::load(&folder.path().join(format!("{name}.npy"))).unwrap();
+        assert_eq!((stream.name(), stream.len()), (name, events));
+    }
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
+use delta_core::payload::metadata::SECTION_SIZE_MAX as METADATA_BYTES_MAX;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::super::error::LineFault;
 
-/// Bytes of a record's metadata section at most, by the wire format.
-const METADATA_BYTES_MAX: usize = 65_536;
 /// Characters of a refused value that an error repeats.
 const EXCERPT_CHARS: usize = 40;
 const TIME: &str = "Unix seconds from 0 on, at most six decimals and no exponent";
@@ -20,7 +19,8 @@ pub(super) struct Line<'a> {
     /// 1 to 255 bytes.
     pub(super) id: String,
     pub(super) timestamp_us: u64,
-    /// Every other key, ascending, with its value's text. Empty for a delete, which has none to send.
+    /// Every other key, ascending, with its value's text. Empty for a delete, which has none to
+    /// send.
     pub(super) metadata: Vec<(String, &'a str)>,
 }
 
@@ -119,8 +119,8 @@ fn microseconds(seconds: &str) -> Option<u64> {
     whole.checked_mul(1_000_000)?.checked_add(fraction)
 }
 
-/// Refuses pairs that no record can carry. A pair takes a byte for the size of its key and up to five for
-/// that of its value.
+/// Refuses pairs that no record can carry. A pair takes a byte for the size of its key and up to
+/// five for that of its value.
 fn check_metadata(pairs: &[(String, &str)]) -> Result<(), LineFault> {
     let mut metadata_bytes = 0_usize;
     for (key, value) in pairs {
@@ -167,7 +167,8 @@ fn json_fault(error: serde_json::Error) -> LineFault {
     }
 }
 
-/// All keys of an object in their order, each with the text of its value, also those that stand twice.
+/// All keys of an object in their order, each with the text of its value, also those that stand
+/// twice.
 struct Fields<'a>(Vec<(String, &'a str)>);
 
 impl<'de> Deserialize<'de> for Fields<'de> {
