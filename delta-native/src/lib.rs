@@ -7,6 +7,8 @@
 //! - [`stream`]: update streams on disk (four shapes) as one list of insert, update and delete
 //!   events.
 //! - [`replay`]: the main job, a stream through the whole pipeline and a comparison at its end.
+//! - [`array_delta`], [`inspect`]: the change between two arrays as a `.delta` file, and what such a
+//!   file holds.
 //! - [`sample`]: small real streams that travel inside this crate.
 //! - [`output`]: files that are there completely or not at all.
 //! - [`source`]: where input comes from, a file or bytes in memory.
@@ -21,9 +23,11 @@
 //! # Ok::<(), delta_native::stream::StreamError>(())
 //! ```
 
+pub mod array_delta;
 pub mod clock;
 #[cfg(test)]
 mod fixtures;
+pub mod inspect;
 pub mod npy;
 pub mod output;
 pub mod region;

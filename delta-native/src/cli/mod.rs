@@ -4,8 +4,12 @@
 //! anyhow::Result<ExitCode>`. An error that it returns is printed with its causes and becomes exit
 //! code 1.
 
+mod apply;
 mod completions;
+mod diff;
+mod inspect;
 mod replay;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,6 +39,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Replay(replay::Args),
+    Diff(diff::Args),
+    Apply(apply::Args),
+    Inspect(inspect::Args),
+    Verify(verify::Args),
     Completions(completions::Args),
 }
 
@@ -44,6 +52,10 @@ pub(crate) fn main() -> ExitCode {
     let result = match &cli.command {
         None => replay::run(&replay::Args::default()),
         Some(Command::Replay(args)) => replay::run(args),
+        Some(Command::Diff(args)) => diff::run(args),
+        Some(Command::Apply(args)) => apply::run(args),
+        Some(Command::Inspect(args)) => inspect::run(args),
+        Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Completions(args)) => completions::run(args),
     };
     result.unwrap_or_else(|error| {

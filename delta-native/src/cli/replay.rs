@@ -92,8 +92,18 @@ fn text(reports: &[Report]) -> String {
         .load_preset(presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header([
-            "stream", "dim", "inserts", "updates", "deletes", "updates sent", "smaller", "deltas/s",
-            "p50", "p99", "digest", "replica",
+            "stream",
+            "dim",
+            "inserts",
+            "updates",
+            "deletes",
+            "updates sent",
+            "smaller",
+            "deltas/s",
+            "p50",
+            "p99",
+            "digest",
+            "replica",
         ]);
     for report in reports {
         table.add_row([
@@ -108,7 +118,12 @@ fn text(reports: &[Report]) -> String {
             microseconds(report.latency_ns_p50),
             microseconds(report.latency_ns_p99),
             report.digest.clone(),
-            if report.replica_identical { "identical" } else { "DIFFERS" }.to_owned(),
+            if report.replica_identical {
+                "identical"
+            } else {
+                "DIFFERS"
+            }
+            .to_owned(),
         ]);
     }
     for column in table.column_iter_mut().skip(1).take(9) {
@@ -117,7 +132,10 @@ fn text(reports: &[Report]) -> String {
     let mut text = format!("{table}\n");
     for report in reports {
         if let Some(difference) = &report.difference {
-            text.push_str(&format!("{}: replica differs in {difference}\n", report.stream));
+            text.push_str(&format!(
+                "{}: replica differs in {difference}\n",
+                report.stream
+            ));
         }
     }
     if reports.iter().all(|report| report.replica_identical) {

@@ -33,7 +33,10 @@ pub(super) struct UpdateSize {
 
 impl Meter {
     pub(super) fn with_capacity(updates: usize) -> Self {
-        Self { updates: Vec::with_capacity(updates), ..Self::default() }
+        Self {
+            updates: Vec::with_capacity(updates),
+            ..Self::default()
+        }
     }
 
     #[expect(
@@ -43,7 +46,10 @@ impl Meter {
     )]
     fn add(&mut self, value_bytes: usize, wire_bytes: f64) {
         let (value_bytes, wire_bytes) = (value_bytes as u32, wire_bytes as f32);
-        self.updates.push(UpdateSize { value_bytes, wire_bytes });
+        self.updates.push(UpdateSize {
+            value_bytes,
+            wire_bytes,
+        });
     }
 
     fn update(&mut self, record: &Record<'_>, vector: &VectorPayload<'_>) {

@@ -77,7 +77,12 @@ pub enum ReplayError {
 /// # Errors
 /// See [`ReplayError`]. A replica that differs is not an error but a finding of the report.
 pub fn replay(stream: &Stream, options: &Options) -> Result<Report, ReplayError> {
-    let throughput = pass::run(stream, Mode::Throughput { batch: options.batch.max(1) })?;
+    let throughput = pass::run(
+        stream,
+        Mode::Throughput {
+            batch: options.batch.max(1),
+        },
+    )?;
     let latency = pass::run(stream, Mode::OneInFlight)?;
     Ok(Report::new(stream, throughput, latency))
 }

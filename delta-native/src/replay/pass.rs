@@ -12,10 +12,10 @@ use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
 use delta_core::ring::{Consumer, Geometry, Mem, Producer, Region};
 use delta_core::store::{SliceMemory, SliceStore, Slot, state_digest};
 
+use super::ReplayError;
 use super::meter::Meter;
 use super::primary::Primary;
 use super::report::Memory;
-use super::ReplayError;
 use crate::clock::StdClock;
 use crate::region::HeapRegion;
 use crate::stream::{Event, Operation, Stream};
@@ -94,7 +94,11 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
     };
     let mut store = SliceStore::new(
         stream.dim(),
-        SliceMemory { rows: &mut rows, slots: &mut replica_slots, attributes: &mut attributes },
+        SliceMemory {
+            rows: &mut rows,
+            slots: &mut replica_slots,
+            attributes: &mut attributes,
+        },
     );
     let (producer, consumer) = Region::create(region.as_mut_slice(), geometry)
         .map_err(ReplayError::Region)?
@@ -110,7 +114,10 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
         let captured =
             scope.spawn(|| capture_all(stream, producer, sequencer, &mut primary, &shared));
         let applied = apply_all(stream, consumer, &mut store, &shared);
-        (captured.join().unwrap_or(Err(ReplayError::Stopped)), applied)
+        (
+            captured.join().unwrap_or(Err(ReplayError::Stopped)),
+            applied,
+        )
     });
     // A side that stopped only because the other did is the less telling of the two.
     let (captured, applied) = match (captured, applied) {
@@ -123,13 +130,16 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
     let latencies_ns = applied.times_ns.iter().zip(&captured.times_ns);
     let digest = applied.position.digest;
     let difference = primary.first_difference(&store).or_else(|| {
-        let digests_differ = digest != state_digest(&store) || applied.position != captured.position;
+        let digests_differ =
+            digest != state_digest(&store) || applied.position != captured.position;
         digests_differ.then(|| "the state digest".to_owned())
     });
     Ok(Pass {
         meter: applied.meter,
         elapsed: Duration::from_nanos(applied.end_ns.saturating_sub(captured.start_ns)),
-        latencies_ns: latencies_ns.map(|(end, start)| end.saturating_sub(*start)).collect(),
+        latencies_ns: latencies_ns
+            .map(|(end, start)| end.saturating_sub(*start))
+            .collect(),
         memory,
         digest,
         difference,
@@ -155,7 +165,9 @@ fn geometry(stream: &Stream) -> Geometry {
 fn attributes_size(stream: &Stream) -> usize {
     let mut largest = vec![0_usize; stream.slots() as usize];
     for event in stream.iter() {
-        let pairs = event.metadata.map(|(key, value)| 5 + key.len() + value.len());
+        let pairs = event
+            .metadata
+            .map(|(key, value)| 5 + key.len() + value.len());
         let size = 9 + event.id.len() + pairs.sum::<usize>();
         if let Some(slot) = largest.get_mut(event.slot as usize) {
             *slot = size.max(*slot);
@@ -179,9 +191,20 @@ fn capture_all<'s, M: Mem>(
     shared: &Shared,
 ) -> Result<Captured, ReplayError> {
     let mut lz4 = Box::<Lz4Scratch>::default();
-    let batch = batch_limit(stream, shared.mode, producer.geometry().max_payload() as usize);
+    let batch = batch_limit(
+        stream,
+        shared.mode,
+        producer.geometry().max_payload() as usize,
+    );
     let capture = Capture::new(producer, sequencer).with_lz4(&mut lz4);
-    let mut writer = Writer { stream, capture, primary, shared, edits: Vec::new(), batch };
+    let mut writer = Writer {
+        stream,
+        capture,
+        primary,
+        shared,
+        edits: Vec::new(),
+        batch,
+    };
     let result = writer.all();
     if result.is_err() {
         shared.stop.store(true, Ordering::Relaxed);
@@ -191,7 +214,9 @@ fn capture_all<'s, M: Mem>(
 
 /// Updates that fit a batch of the stream's rows; 1: no batches.
 fn batch_limit(stream: &Stream, mode: Mode, payload_max: usize) -> u32 {
-    let Mode::Throughput { batch } = mode else { return 1 };
+    let Mode::Throughput { batch } = mode else {
+        return 1;
+    };
     let entry = batch::ENTRY_PREFIX_SIZE_MAX + 4 * stream.dim() as usize;
     let fit = payload_max.saturating_sub(batch::PREFIX_SIZE) / entry;
     batch.min(u32::try_from(fit).unwrap_or(u32::MAX)).max(1)
@@ -235,7 +260,11 @@ impl<'s, M: Mem> Writer<'_, 's, '_, M> {
             }
         }
         self.retry(position, |capture, _| capture.end(records))?;
-        Ok(Captured { start_ns, times_ns, position: self.capture.position() })
+        Ok(Captured {
+            start_ns,
+            times_ns,
+            position: self.capture.position(),
+        })
     }
 
     /// Captures one event on its own, then makes the change in the primary.
@@ -261,11 +290,16 @@ impl<'s, M: Mem> Writer<'_, 's, '_, M> {
         let entry = batch::ENTRY_PREFIX_SIZE_MAX + 4 * self.stream.dim() as usize;
         let size_max = batch::PREFIX_SIZE + self.batch as usize * entry;
         self.retry(position, |capture, _| capture.batch(size_max).map(drop))?;
-        let failed = |error| ReplayError::Capture { event: position, error };
+        let failed = |error| ReplayError::Capture {
+            event: position,
+            error,
+        };
         let mut batch = self.capture.batch(size_max).map_err(failed)?;
         let mut taken = 0;
         while batch.len() < self.batch {
-            let Some(event) = self.stream.event(position + taken) else { break };
+            let Some(event) = self.stream.event(position + taken) else {
+                break;
+            };
             if event.operation != Operation::Update {
                 break;
             }
@@ -276,7 +310,12 @@ impl<'s, M: Mem> Writer<'_, 's, '_, M> {
             match batch.update(event.slot, self.primary.row(event.slot), event.row) {
                 Ok(()) => self.primary.apply(&event),
                 Err(error) if error.is_retryable() && !batch.is_empty() => break,
-                Err(error) => return Err(ReplayError::Batch { event: position + taken, error }),
+                Err(error) => {
+                    return Err(ReplayError::Batch {
+                        event: position + taken,
+                        error,
+                    });
+                }
             }
             taken += 1;
         }
@@ -301,7 +340,8 @@ impl<'s, M: Mem> Writer<'_, 's, '_, M> {
     /// Waits until everything captured is applied.
     fn applied(&self) -> Result<(), ReplayError> {
         let captured = self.capture.position().sequence;
-        self.shared.wait_until(|| self.shared.applied.load(Ordering::Acquire) >= captured)
+        self.shared
+            .wait_until(|| self.shared.applied.load(Ordering::Acquire) >= captured)
     }
 }
 
@@ -342,9 +382,17 @@ fn apply_all<M: Mem>(
                 times_ns.push(shared.clock.monotonic_ns());
             }
         }
-        shared.applied.store(apply.applier().current_position().sequence, Ordering::Release);
+        shared.applied.store(
+            apply.applier().current_position().sequence,
+            Ordering::Release,
+        );
     }
     let end_ns = shared.clock.monotonic_ns();
     let (_, applier, meter) = apply.into_parts();
-    Ok(Applied { meter, times_ns, end_ns, position: applier.current_position() })
+    Ok(Applied {
+        meter,
+        times_ns,
+        end_ns,
+        position: applier.current_position(),
+    })
 }

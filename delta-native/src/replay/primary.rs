@@ -53,17 +53,34 @@ impl<'s> Primary<'s> {
     pub(super) fn metadata_edits(&self, event: &Event<'s>, edits: &mut Vec<MetadataEdit<'s>>) {
         edits.clear();
         let mut new = event.metadata.peekable();
-        let old = self.entities.get(event.slot as usize).map(|entity| entity.metadata);
+        let old = self
+            .entities
+            .get(event.slot as usize)
+            .map(|entity| entity.metadata);
         for (key, before) in old.into_iter().flatten() {
             while let Some((added, value)) = new.next_if(|(added, _)| *added < key) {
-                edits.push(MetadataEdit { key: added, old: None, new: Some(value) });
+                edits.push(MetadataEdit {
+                    key: added,
+                    old: None,
+                    new: Some(value),
+                });
             }
-            let after = new.next_if(|(same, _)| *same == key).map(|(_, value)| value);
+            let after = new
+                .next_if(|(same, _)| *same == key)
+                .map(|(_, value)| value);
             if after != Some(before) {
-                edits.push(MetadataEdit { key, old: Some(before), new: after });
+                edits.push(MetadataEdit {
+                    key,
+                    old: Some(before),
+                    new: after,
+                });
             }
         }
-        edits.extend(new.map(|(key, value)| MetadataEdit { key, old: None, new: Some(value) }));
+        edits.extend(new.map(|(key, value)| MetadataEdit {
+            key,
+            old: None,
+            new: Some(value),
+        }));
     }
 
     /// Makes the change of `event`, whose slots count up.
@@ -73,7 +90,11 @@ impl<'s> Primary<'s> {
             Operation::Insert => {
                 self.rows.extend_from_slice(event.row);
                 let (id, metadata) = (event.id, event.metadata);
-                self.entities.push(Entity { id, metadata, deleted: false });
+                self.entities.push(Entity {
+                    id,
+                    metadata,
+                    deleted: false,
+                });
             }
             Operation::Update => {
                 if let Some(row) = self.rows.get_mut(start..start + self.dim) {
@@ -100,15 +121,19 @@ impl<'s> Primary<'s> {
         let mut metadata = Vec::new();
         (0..).zip(&self.entities).find_map(|(slot, entity)| {
             let bits = |row: &[f32]| row.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-            let rows_equal = replica.row(slot).is_some_and(|row| bits(row) == bits(self.row(slot)));
+            let rows_equal = replica
+                .row(slot)
+                .is_some_and(|row| bits(row) == bits(self.row(slot)));
             metadata.clear();
             replica.visit_metadata(slot, &mut |key, value| {
                 metadata.push((key.to_vec(), value.to_vec()));
             });
             let metadata_equal = entity.metadata.len() == metadata.len()
-                && entity.metadata.zip(&metadata).all(|((key, value), (replica_key, replica_value))| {
-                    key == replica_key && value == replica_value
-                });
+                && entity.metadata.zip(&metadata).all(
+                    |((key, value), (replica_key, replica_value))| {
+                        key == replica_key && value == replica_value
+                    },
+                );
             let what = if !rows_equal {
                 "row"
             } else if replica.id(slot) != Some(entity.id) {

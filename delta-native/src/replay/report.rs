@@ -78,10 +78,25 @@ impl Report {
     pub(super) fn new(stream: &Stream, throughput: Pass, latency: Pass) -> Self {
         let counts = stream.counts();
         let raw = 4.0 * f64::from(stream.dim());
-        let Meter { updates, wire_bytes, metadata_bytes, records, .. } = throughput.meter;
-        let value_bytes = updates.iter().map(|size| u64::from(size.value_bytes)).sum::<u64>();
+        let Meter {
+            updates,
+            wire_bytes,
+            metadata_bytes,
+            records,
+            ..
+        } = throughput.meter;
+        let value_bytes = updates
+            .iter()
+            .map(|size| u64::from(size.value_bytes))
+            .sum::<u64>();
         let raw_bytes = 4 * u64::from(stream.dim()) * counts.updates;
-        let ratio = |bytes: u64| if bytes == 0 { 0.0 } else { raw_bytes as f64 / bytes as f64 };
+        let ratio = |bytes: u64| {
+            if bytes == 0 {
+                0.0
+            } else {
+                raw_bytes as f64 / bytes as f64
+            }
+        };
         let deltas = stream.len() as u64;
         let mut latencies_ns = latency.latencies_ns;
         latencies_ns.sort_unstable();
@@ -100,10 +115,18 @@ impl Report {
             wire_bytes,
             metadata_bytes,
             ratio_total: ratio(value_bytes),
-            ratio_median: median(updates.iter().map(|s| raw / f64::from(s.value_bytes)).collect()),
+            ratio_median: median(
+                updates
+                    .iter()
+                    .map(|s| raw / f64::from(s.value_bytes))
+                    .collect(),
+            ),
             wire_ratio_total: ratio(wire_bytes),
             wire_ratio_median: median(
-                updates.iter().map(|s| raw / f64::from(s.wire_bytes)).collect(),
+                updates
+                    .iter()
+                    .map(|s| raw / f64::from(s.wire_bytes))
+                    .collect(),
             ),
             deltas_per_s: deltas as f64 / throughput.elapsed.as_secs_f64().max(1e-9),
             latency_ns_p50: percentile(&latencies_ns, 50),
@@ -124,7 +147,9 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let upper = values.get(values.len() / 2).copied();
     let lower = values.get(values.len().saturating_sub(1) / 2).copied();
-    lower.zip(upper).map_or(0.0, |(lower, upper)| f64::midpoint(lower, upper))
+    lower
+        .zip(upper)
+        .map_or(0.0, |(lower, upper)| f64::midpoint(lower, upper))
 }
 
 /// The smallest value that at least `percent` of all do not exceed; 0 of none.
@@ -140,7 +165,10 @@ mod tests {
     #[test]
     fn medians_of_odd_even_and_no_values() {
         assert_eq!(median(vec![3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]).to_bits(), 2.5_f64.to_bits());
+        assert_eq!(
+            median(vec![4.0, 1.0, 2.0, 3.0]).to_bits(),
+            2.5_f64.to_bits()
+        );
         assert_eq!(median(vec![]).to_bits(), 0.0_f64.to_bits());
     }
 

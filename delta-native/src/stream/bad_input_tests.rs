@@ -269,12 +269,12 @@ fn metadata_that_no_record_carries() {
     let long = format!(r#""{}":1"#, "k".repeat(256));
     assert_eq!(fault(&with(&long)), LineFault::KeyLength { key_bytes: 256 });
     // 1 byte for the key's size, 1 for the key, 3 for the value's size, 2 quotation marks.
-    let fits = with(&format!(r#""k":"{}""#, "x".repeat(65_536 - 7)));
+    let fits = with(&format!(r#""k":"{}""#, "x".repeat(65_534 - 7)));
     load_lines(fits.as_bytes()).unwrap();
-    let large = with(&format!(r#""k":"{}""#, "x".repeat(65_536 - 6)));
+    let large = with(&format!(r#""k":"{}""#, "x".repeat(65_534 - 6)));
     let expected = LineFault::MetadataTooLarge {
-        metadata_bytes: 65_537,
-        max_bytes: 65_536,
+        metadata_bytes: 65_535,
+        max_bytes: 65_534,
     };
     assert_eq!(fault(&large), expected);
 }
