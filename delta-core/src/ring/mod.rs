@@ -1,1 +1,16 @@
-//! The ring.
+//! The ring: records from one producer to one consumer through plain or shared memory.
+mod consumer;
+mod cursor;
+mod error;
+mod layout;
+mod mem;
+mod producer;
+
+pub use consumer::{Consumer, Received};
+pub use error::{CommitError, Corrupt, RegionError, ReserveError};
+pub use layout::{CONTROL_SIZE, Geometry, GeometryError, HEADER_SIZE, REGION_ALIGN};
+pub use mem::Mem;
+pub use mem::raw::RawMem;
+pub use mem::region::Region;
+pub use mem::static_ring::StaticRing;
+pub use producer::{Batch, Grant, Producer};

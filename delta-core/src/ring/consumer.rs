@@ -1,0 +1,154 @@
+//! The consuming side: poll, read in place, done; released lazily.
+use super::error::Corrupt;
+use super::layout::{Geometry, HEADER_SIZE};
+use super::mem::Mem;
+use super::mem::reader::{Lent, Reader};
+use core::fmt;
+
+/// The consuming end of a ring.
+///
+/// Consumed records are given back to the producer when they make up an eighth of the slots or of
+/// the payload area, when the ring is found empty, by [`release`](Self::release), and on drop.
+/// Delivery is at least once: records that were consumed and not released are read again by a
+/// consumer that is attached later.
+///
+/// Alone on its cache lines, so that neighbours in memory do not slow it down.
+#[repr(align(128))]
+pub struct Consumer<M: Mem> {
+    reader: Reader<M>,
+    backlog: Backlog,
+    /// Set once the region was found corrupt.
+    poison: Option<Corrupt>,
+}
+
+/// How much is consumed and not released, beside the reader's count of records.
+#[derive(Debug)]
+struct Backlog {
+    /// Payload bytes held back; padding at the end of the area is not counted.
+    bytes: u32,
+    /// Release from so many bytes on; at least 1.
+    bytes_max: u32,
+    /// Release from so many records on; at least 1.
+    records_max: u32,
+}
+
+impl<M: Mem> Consumer<M> {
+    pub(super) fn new(reader: Reader<M>) -> Self {
+        let geometry = reader.geometry();
+        let records_max = (geometry.slots() / 8).max(1);
+        let bytes_max = (geometry.payload_bytes() / 8).max(1);
+        Self {
+            reader,
+            backlog: Backlog {
+                bytes: 0,
+                bytes_max,
+                records_max,
+            },
+            poison: None,
+        }
+    }
+
+    /// The next record; `None` if there is none yet. O(1).
+    ///
+    /// # Errors
+    /// [`Corrupt`]: something other than the ring has written to the region. The consumer is
+    /// poisoned: every later poll gives the same error.
+    #[inline]
+    pub fn poll(&mut self) -> Result<Option<Received<'_, M>>, Corrupt> {
+        if let Some(corrupt) = self.poison {
+            return Err(corrupt);
+        }
+        match self.reader.look() {
+            Ok(true) => {}
+            Ok(false) => {
+                self.release();
+                return Ok(None);
+            }
+            Err(corrupt) => {
+                self.poison = Some(corrupt);
+                return Err(corrupt);
+            }
+        }
+        let backlog = &mut self.backlog;
+        Ok(self.reader.lend().map(|lent| Received { lent, backlog }))
+    }
+
+    /// Gives all consumed records back to the producer now, as one should before blocking on
+    /// something else than this ring. Writes nothing if nothing is held back.
+    #[inline]
+    pub fn release(&mut self) {
+        if self.reader.held() != 0 {
+            self.backlog.bytes = 0;
+            self.reader.release();
+        }
+    }
+
+    /// The ring's shape.
+    #[inline]
+    #[must_use]
+    pub fn geometry(&self) -> Geometry {
+        self.reader.geometry()
+    }
+}
+
+impl<M: Mem> Drop for Consumer<M> {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+impl<M: Mem> fmt::Debug for Consumer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Consumer")
+            .field("geometry", &self.geometry())
+            .field("position", &self.reader.position())
+            .field("held", &self.reader.held())
+            .field("poison", &self.poison)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record, read in place. Dropped without [`done`](Self::done) it stays unread: the next poll
+/// gives it again.
+#[must_use = "a record that is not `done` stays unread"]
+pub struct Received<'c, M: Mem> {
+    lent: Lent<'c, M>,
+    backlog: &'c mut Backlog,
+}
+
+impl<M: Mem> Received<'_, M> {
+    /// The header, copied once; its payload_offset and stamp are zeroed, as they are outside of a
+    /// ring.
+    #[inline]
+    #[must_use]
+    pub fn header(&self) -> &[u8; HEADER_SIZE] {
+        self.lent.header()
+    }
+
+    /// The payload: as many bytes as the header's payload_size says, beginning at a multiple of 16.
+    #[inline]
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.lent.payload()
+    }
+
+    /// Marks the record as consumed; the ring gives its space back when it pays.
+    #[inline]
+    pub fn done(self) {
+        let Self { lent, backlog } = self;
+        let (reader, bytes) = lent.consume();
+        backlog.bytes += bytes;
+        if reader.held() >= backlog.records_max || backlog.bytes >= backlog.bytes_max {
+            backlog.bytes = 0;
+            reader.release();
+        }
+    }
+}
+
+impl<M: Mem> fmt::Debug for Received<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("header", self.header())
+            .finish_non_exhaustive()
+    }
+}

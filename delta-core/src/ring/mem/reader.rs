@@ -1,0 +1,162 @@
+//! The consumer's side of a region: which record it may read.
+//!
+//! The reader owns nothing until it finds a ready stamp (Acquire) at its position; then the slot and
+//! its payload are its own, for reading, until it stores a read position beyond them (Release).
+use super::Mem;
+use super::recover::{Start, check_place};
+use crate::ring::error::Corrupt;
+use crate::ring::layout::{ControlWord, Geometry, HEADER_SIZE, HeaderWords, padded};
+
+/// No cursor is known: the first record can lie anywhere. No offset has this value.
+const UNKNOWN: u32 = u32::MAX;
+
+/// The only consumer of a region.
+///
+/// Invariant: no other reader of the region exists while this is in use.
+pub(in crate::ring) struct Reader<M> {
+    mem: M,
+    /// Position of the next record to consume; `released..=position` are all this side's.
+    position: u32,
+    /// The read position that this side has stored: all before it is the producer's.
+    released: u32,
+    /// Where the next payload begins if not at 0; [`UNKNOWN`] before the first.
+    cursor: u32,
+    /// The payload of the record at `position`: set once it was found ready and sound.
+    place: Option<Place>,
+    /// The header of that record, its ring fields zeroed.
+    header: HeaderWords,
+}
+
+/// A checked range of the payload area, in bytes.
+#[derive(Clone, Copy)]
+struct Place {
+    offset: u32,
+    size: u32,
+}
+
+impl<M: Mem> Reader<M> {
+    /// # Safety
+    /// No other reader of the region exists while this is in use; `start` describes the region.
+    pub(super) const unsafe fn new(mem: M, start: Start) -> Self {
+        let cursor = match start.read_cursor {
+            Some(cursor) => cursor,
+            None => UNKNOWN,
+        };
+        let (position, released) = (start.read, start.read);
+        Self {
+            mem,
+            position,
+            released,
+            cursor,
+            place: None,
+            header: HeaderWords::ZERO,
+        }
+    }
+
+    #[inline]
+    pub(in crate::ring) fn geometry(&self) -> Geometry {
+        self.mem.geometry()
+    }
+
+    /// Position of the next record to consume.
+    pub(in crate::ring) const fn position(&self) -> u32 {
+        self.position
+    }
+
+    /// Records that were consumed and are not released.
+    #[inline]
+    pub(in crate::ring) const fn held(&self) -> u32 {
+        self.position.wrapping_sub(self.released)
+    }
+
+    /// Whether the next record is ready; copies its header if so.
+    #[inline]
+    pub(in crate::ring) fn look(&mut self) -> Result<bool, Corrupt> {
+        let (position, geometry) = (self.position, self.mem.geometry());
+        let ready = geometry.ready_stamp(position);
+        // Acquire: after a ready stamp comes all that the producer wrote before it.
+        let found = self.mem.load_stamp(position);
+        if found != ready {
+            if found == geometry.empty_stamp(position) {
+                return Ok(false);
+            }
+            return Err(Corrupt::Stamp {
+                position,
+                found,
+                ready,
+            });
+        }
+        // SAFETY: the stamp was ready, so the producer has written the slot for the last time until
+        // this side releases it, which needs `&mut self`.
+        self.header = unsafe { self.mem.read_header(position) };
+        let (offset, size) = (self.header.payload_offset(), self.header.payload_size());
+        self.header.clear_ring_fields();
+        if offset != self.cursor && offset != 0 && self.cursor != UNKNOWN {
+            return Err(Corrupt::PayloadOffset {
+                position,
+                offset,
+                cursor: self.cursor,
+            });
+        }
+        check_place(geometry.payload_bytes(), position, offset, size)?;
+        self.place = Some(Place { offset, size });
+        Ok(true)
+    }
+
+    /// The record that [`Self::look`] has found; `None` without one.
+    #[inline]
+    pub(in crate::ring) fn lend(&mut self) -> Option<Lent<'_, M>> {
+        let place = self.place?;
+        // SAFETY: `place` belongs to the record at `position`, which `look` found ready and checked;
+        // the producer does not write its payload until it is released, which needs `&mut self`.
+        let view = unsafe { self.mem.view(place.offset, place.size) };
+        Some(Lent {
+            reader: self,
+            view,
+            place,
+        })
+    }
+
+    /// Gives everything before the position back to the producer.
+    #[inline]
+    pub(in crate::ring) fn release(&mut self) {
+        self.released = self.position;
+        // Release: all reads of the released records come before it.
+        self.mem.store(ControlWord::ReadPosition, self.position);
+    }
+}
+
+/// The record at a reader's position. Dropped, it stays unread.
+pub(in crate::ring) struct Lent<'r, M: Mem> {
+    reader: &'r mut Reader<M>,
+    view: M::View,
+    place: Place,
+}
+
+impl<'r, M: Mem> Lent<'r, M> {
+    #[inline]
+    pub(in crate::ring) fn header(&self) -> &[u8; HEADER_SIZE] {
+        self.reader.header.as_bytes()
+    }
+
+    #[inline]
+    pub(in crate::ring) fn payload(&self) -> &[u8] {
+        &self.view
+    }
+
+    /// Moves the reader past the record; gives the reader, and the bytes that the payload took.
+    #[inline]
+    pub(in crate::ring) fn consume(self) -> (&'r mut Reader<M>, u32) {
+        let Self {
+            reader,
+            view,
+            place,
+        } = self;
+        drop(view);
+        let size = padded(place.size);
+        reader.place = None;
+        reader.cursor = place.offset + size;
+        reader.position = reader.position.wrapping_add(1);
+        (reader, size)
+    }
+}

@@ -1,0 +1,144 @@
+//! The producing side: reserve, fill in place, commit; singly or in batches.
+use super::error::{CommitError, ReserveError};
+use super::layout::{Geometry, HEADER_SIZE};
+use super::mem::Mem;
+use super::mem::writer::{Draft, Lease, Writer};
+use core::fmt;
+
+/// The producing end of a ring.
+///
+/// Alone on its cache lines, so that neighbours in memory do not slow it down.
+#[repr(align(128))]
+pub struct Producer<M: Mem> {
+    writer: Writer<M>,
+}
+
+impl<M: Mem> Producer<M> {
+    pub(super) const fn new(writer: Writer<M>) -> Self {
+        Self { writer }
+    }
+
+    /// Reserves a record with room for `len` payload bytes.
+    ///
+    /// Nothing shared is written, and nothing shared is read unless the ring looks full from what
+    /// is known of the consumer. O(1).
+    ///
+    /// # Errors
+    /// [`ReserveError::Full`]: try again later; [`ReserveError::TooLarge`]: `len` is more than
+    /// [`Geometry::max_payload`] and never fits; [`ReserveError::Corrupt`]: the region is damaged,
+    /// and every later reservation that needs to look at it says the same.
+    #[inline]
+    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M>, ReserveError> {
+        self.writer.lease(len).map(|lease| Grant { lease })
+    }
+
+    /// Begins a batch: records that the consumer sees all at once or not at all.
+    #[inline]
+    pub const fn batch(&mut self) -> Batch<'_, M> {
+        Batch {
+            draft: self.writer.draft(),
+        }
+    }
+
+    /// The ring's shape.
+    #[inline]
+    #[must_use]
+    pub fn geometry(&self) -> Geometry {
+        self.writer.geometry()
+    }
+}
+
+impl<M: Mem> fmt::Debug for Producer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("geometry", &self.geometry())
+            .field("position", &self.writer.head())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A reserved record. Fill [`payload_mut`](Self::payload_mut), then [`commit`](Self::commit);
+/// dropped without a commit it leaves no trace.
+#[must_use = "a grant that is dropped is aborted"]
+pub struct Grant<'p, M: Mem> {
+    lease: Lease<'p, M>,
+}
+
+impl<M: Mem> Grant<'_, M> {
+    /// The payload: exactly as many bytes as were reserved, beginning at a multiple of 16. They
+    /// hold whatever older payload lay there.
+    #[inline]
+    #[must_use]
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        self.lease.payload_mut()
+    }
+
+    /// Writes the record's header and makes the record visible to the consumer; in a batch,
+    /// [`Batch::publish`] does the latter.
+    ///
+    /// The header's payload_size (bytes 28..32) says how many of the reserved bytes are used. Its
+    /// payload_offset and stamp are the ring's to write: what stands there is ignored.
+    ///
+    /// # Errors
+    /// [`CommitError::PayloadSize`]: the header claims more than was reserved; the record is
+    /// aborted.
+    #[inline]
+    pub fn commit(self, header: &[u8; HEADER_SIZE]) -> Result<(), CommitError> {
+        self.lease.commit(header)
+    }
+}
+
+impl<M: Mem> fmt::Debug for Grant<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Grant")
+            .field("len", &self.lease.payload().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Records that are published together. Dropped without [`publish`](Self::publish), all of them are
+/// aborted.
+#[must_use = "a batch that is dropped is aborted"]
+pub struct Batch<'p, M: Mem> {
+    draft: Draft<'p, M>,
+}
+
+impl<M: Mem> Batch<'_, M> {
+    /// Reserves the batch's next record with room for `len` payload bytes. Its commit writes the
+    /// record but does not publish it.
+    ///
+    /// # Errors
+    /// As [`Producer::reserve`]. A batch fills the ring too: on [`ReserveError::Full`] publish what
+    /// it has, or it may wait for ever.
+    #[inline]
+    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M>, ReserveError> {
+        self.draft.lease(len).map(|lease| Grant { lease })
+    }
+
+    /// Records committed to the batch so far.
+    #[must_use]
+    pub const fn len(&self) -> u32 {
+        self.draft.len()
+    }
+
+    /// Whether no record was committed yet.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Makes the batch visible to the consumer: from the second record to the last, then the first,
+    /// for which the consumer waits. O(records).
+    #[inline]
+    pub fn publish(self) {
+        self.draft.publish();
+    }
+}
+
+impl<M: Mem> fmt::Debug for Batch<'_, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
