@@ -270,16 +270,17 @@ impl<'f, M: Mem> Lease<'f, M> {
         }
         words.set_payload_offset(place.offset);
         drop(view);
-        let position = front.next;
+        // In locals: the compiler must assume that a store to the region changes what `front` holds.
+        let (position, after) = (front.next, front.next.wrapping_add(1));
         // SAFETY: next - read < slots (`Front::place` checked it), so the slot's last record is
         // released and its next unpublished: the consumer accesses nothing of it but the stamp.
         unsafe { mem.write_header(position, &words) };
         front.space.take(place.offset, payload_size);
-        front.next = position.wrapping_add(1);
+        front.next = after;
         if publishes {
             // Release: header and payload are written before the stamp that lets the consumer read.
             mem.store_stamp(position, mem.geometry().ready_stamp(position));
-            front.head = front.next;
+            front.head = after;
         }
         Ok(())
     }

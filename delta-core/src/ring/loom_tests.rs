@@ -1,0 +1,184 @@
+//! Models of the ring: loom runs each in every order that its threads and the memory allow.
+use super::{Consumer, Fault, Geometry, LoomMem, Producer, ReserveError};
+use loom::thread;
+use std::string::String;
+use std::vec::Vec;
+
+fn geometry(slots: u32, payload_bytes: u32) -> Geometry {
+    Geometry::new(slots, payload_bytes).unwrap()
+}
+
+/// The header of record `number` with a payload of `size` bytes; number in the first and the last
+/// byte, so that a torn header shows.
+fn header(number: u8, size: usize) -> [u8; 64] {
+    let mut header = [0; 64];
+    header[0] = number;
+    header[28] = u8::try_from(size).unwrap();
+    header[63] = number;
+    header
+}
+
+/// Sends one record, waiting for room: `size` bytes of payload, each the number.
+fn send(producer: &mut Producer<LoomMem>, number: u8, size: usize) {
+    loop {
+        match producer.reserve(size) {
+            Ok(mut grant) => {
+                grant.payload_mut().fill(number);
+                return grant.commit(&header(number, size)).unwrap();
+            }
+            Err(ReserveError::Full { .. }) => thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Takes one record if there is one, and checks that it is `number`, whole.
+fn take(consumer: &mut Consumer<LoomMem>, number: u8, size: usize) -> bool {
+    let Some(record) = consumer.poll().unwrap() else {
+        return false;
+    };
+    assert_eq!(*record.header(), header(number, size));
+    assert_eq!(record.payload().len(), size);
+    assert!(record.payload().iter().all(|&byte| byte == number));
+    record.done();
+    true
+}
+
+fn receive(consumer: &mut Consumer<LoomMem>, number: u8, size: usize) {
+    while !take(consumer, number, size) {
+        thread::yield_now();
+    }
+}
+
+/// One thread sends records of the `sizes`, numbered from 1, another receives them.
+fn stream(geometry: Geometry, position: u32, fault: Fault, sizes: &'static [usize]) {
+    loom::model(move || {
+        let (mut producer, mut consumer) = LoomMem::ring_at(geometry, position, fault);
+        let numbered = || (1..).zip(sizes.iter().copied());
+        let sender = thread::spawn(move || {
+            for (number, size) in numbered() {
+                send(&mut producer, number, size);
+            }
+        });
+        for (number, size) in numbered() {
+            receive(&mut consumer, number, size);
+        }
+        sender.join().unwrap();
+        assert!(consumer.poll().unwrap().is_none());
+    });
+}
+
+#[test]
+fn loom_single() {
+    stream(geometry(2, 64), 0, Fault::None, &[20, 0]);
+}
+
+#[test]
+fn loom_batch_of_two() {
+    loom::model(|| {
+        let (mut producer, mut consumer) = LoomMem::ring(geometry(4, 64));
+        let sender = thread::spawn(move || {
+            let mut batch = producer.batch();
+            for number in 1..=2 {
+                let mut grant = batch.reserve(16).unwrap();
+                grant.payload_mut().fill(number);
+                grant.commit(&header(number, 16)).unwrap();
+            }
+            batch.publish();
+        });
+        receive(&mut consumer, 1, 16);
+        // The first was there, so the second is.
+        assert!(take(&mut consumer, 2, 16));
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_payload_wrap() {
+    // Offsets 0, 32, and 0 again once the first is released.
+    stream(geometry(4, 64), 0, Fault::None, &[32, 20, 32]);
+}
+
+#[test]
+fn loom_position_wrap() {
+    stream(geometry(2, 64), u32::MAX, Fault::None, &[4, 0, 4]);
+}
+
+#[test]
+fn loom_abort() {
+    loom::model(|| {
+        let (mut producer, mut consumer) = LoomMem::ring(geometry(2, 64));
+        let sender = thread::spawn(move || {
+            producer.reserve(32).unwrap().payload_mut().fill(9);
+            let mut batch = producer.batch();
+            batch.reserve(16).unwrap().commit(&header(9, 16)).unwrap();
+            drop(batch);
+            send(&mut producer, 1, 16);
+        });
+        receive(&mut consumer, 1, 16);
+        sender.join().unwrap();
+        assert!(consumer.poll().unwrap().is_none());
+    });
+}
+
+#[test]
+fn loom_full_release_reserve() {
+    stream(geometry(2, 32), 0, Fault::None, &[16, 16, 16, 16]);
+}
+
+#[test]
+fn loom_undone_is_read_again() {
+    loom::model(|| {
+        let (mut producer, mut consumer) = LoomMem::ring(geometry(2, 32));
+        let sender = thread::spawn(move || {
+            for number in 1..=3 {
+                send(&mut producer, number, 16);
+            }
+        });
+        for number in 1..=3 {
+            while consumer.poll().unwrap().is_none() {
+                thread::yield_now();
+            }
+            assert!(take(&mut consumer, number, 16));
+        }
+        sender.join().unwrap();
+    });
+}
+
+/// Runs the model that needs every ordering, with a mistake, and gives what loom says of it.
+fn report(fault: Fault) -> String {
+    let model = move || stream(geometry(2, 32), 0, fault, &[16, 16, 16]);
+    let panic = std::panic::catch_unwind(model).expect_err("the model passes");
+    let texts = [
+        panic.downcast_ref::<String>().cloned(),
+        panic.downcast_ref::<&str>().map(|&text| text.into()),
+    ];
+    texts.into_iter().flatten().collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn loom_finds_publish_before_write() {
+    for fault in [Fault::PublishOnReserve, Fault::PublishBeforeHeader] {
+        let report = report(fault);
+        assert!(
+            report.contains("Causality violation"),
+            "{fault:?}: {report}"
+        );
+    }
+}
+
+#[test]
+fn loom_finds_each_weakened_ordering() {
+    for fault in [
+        Fault::StampStoreRelaxed,
+        Fault::StampLoadRelaxed,
+        Fault::ReadPositionStoreRelaxed,
+        Fault::ReadPositionLoadRelaxed,
+    ] {
+        let report = report(fault);
+        assert!(
+            report.contains("Causality violation"),
+            "{fault:?}: {report}"
+        );
+    }
+}
