@@ -1,6 +1,9 @@
 //! Models of the ring: loom runs each in every order that its threads and the memory allow.
-use super::{Consumer, Fault, Geometry, LoomMem, Producer, ReserveError};
+use super::{Consumer, Fault, Geometry, LoomMem, Notify, Polling, Producer, ReserveError};
+use loom::sync::atomic::{AtomicU32, Ordering};
+use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
+use std::panic::UnwindSafe;
 use std::string::String;
 use std::vec::Vec;
 
@@ -33,7 +36,7 @@ fn send(producer: &mut Producer<LoomMem>, number: u8, size: usize) {
 }
 
 /// Takes one record if there is one, and checks that it is `number`, whole.
-fn take(consumer: &mut Consumer<LoomMem>, number: u8, size: usize) -> bool {
+fn take<N: Notify<LoomMem>>(consumer: &mut Consumer<LoomMem, N>, number: u8, size: usize) -> bool {
     let Some(record) = consumer.poll().unwrap() else {
         return false;
     };
@@ -53,7 +56,7 @@ fn receive(consumer: &mut Consumer<LoomMem>, number: u8, size: usize) {
 /// One thread sends records of the `sizes`, numbered from 1, another receives them.
 fn stream(geometry: Geometry, position: u32, fault: Fault, sizes: &'static [usize]) {
     loom::model(move || {
-        let (mut producer, mut consumer) = LoomMem::ring_at(geometry, position, fault);
+        let (mut producer, mut consumer) = LoomMem::ring_at(geometry, position, fault, Polling);
         let numbered = || (1..).zip(sizes.iter().copied());
         let sender = thread::spawn(move || {
             for (number, size) in numbered() {
@@ -145,9 +148,81 @@ fn loom_undone_is_read_again() {
     });
 }
 
-/// Runs the model that needs every ordering, with a mistake, and gives what loom says of it.
-fn report(fault: Fault) -> String {
-    let model = move || stream(geometry(2, 32), 0, fault, &[16, 16, 16]);
+/// Sleeps as on a futex: compares and waits under one lock, which the waker takes too.
+#[derive(Clone)]
+struct Park(Arc<(Mutex<()>, Condvar)>);
+
+impl Park {
+    fn new() -> Self {
+        Self(Arc::new((Mutex::new(()), Condvar::new())))
+    }
+}
+
+impl Notify<LoomMem> for Park {
+    const SLEEPS: bool = true;
+
+    fn wait(&self, word: &AtomicU32, expected: u32) {
+        let (lock, condvar) = &*self.0;
+        let guard = lock.lock().unwrap();
+        if word.load(Ordering::Relaxed) == expected {
+            drop(condvar.wait(guard).unwrap());
+        }
+    }
+
+    fn wake(&self, _word: &AtomicU32) {
+        let (lock, condvar) = &*self.0;
+        let guard = lock.lock().unwrap();
+        condvar.notify_all();
+        drop(guard);
+    }
+}
+
+/// A sleeping consumer, and a producer that sleeps too where the ring is too small for `records`.
+fn sleepers(slots: u32, records: u8, fault: Fault) {
+    loom::model(move || {
+        let (mut producer, mut consumer) =
+            LoomMem::ring_at(geometry(slots, 32), 0, fault, Park::new());
+        let sender = thread::spawn(move || {
+            for number in 1..=records {
+                producer.wait(0).unwrap();
+                producer
+                    .reserve(0)
+                    .unwrap()
+                    .commit(&header(number, 0))
+                    .unwrap();
+            }
+        });
+        for number in 1..=records {
+            consumer.wait().unwrap();
+            assert!(take(&mut consumer, number, 0));
+        }
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn loom_sleeping_consumer() {
+    sleepers(2, 2, Fault::None);
+}
+
+#[test]
+fn loom_sleeping_producer() {
+    sleepers(2, 3, Fault::None);
+}
+
+#[test]
+fn loom_finds_a_missing_fence() {
+    let report = report(|| sleepers(2, 2, Fault::NoFence));
+    assert!(report.contains("deadlock"), "{report}");
+}
+
+/// The model that needs every ordering, with a mistake.
+fn broken_stream(fault: Fault) -> String {
+    report(move || stream(geometry(2, 32), 0, fault, &[16, 16, 16]))
+}
+
+/// Runs a model that must fail, and gives what loom says of it.
+fn report(model: impl FnOnce() + UnwindSafe) -> String {
     let panic = std::panic::catch_unwind(model).expect_err("the model passes");
     let texts = [
         panic.downcast_ref::<String>().cloned(),
@@ -159,7 +234,7 @@ fn report(fault: Fault) -> String {
 #[test]
 fn loom_finds_publish_before_write() {
     for fault in [Fault::PublishOnReserve, Fault::PublishBeforeHeader] {
-        let report = report(fault);
+        let report = broken_stream(fault);
         assert!(
             report.contains("Causality violation"),
             "{fault:?}: {report}"
@@ -175,7 +250,7 @@ fn loom_finds_each_weakened_ordering() {
         Fault::ReadPositionStoreRelaxed,
         Fault::ReadPositionLoadRelaxed,
     ] {
-        let report = report(fault);
+        let report = broken_stream(fault);
         assert!(
             report.contains("Causality violation"),
             "{fault:?}: {report}"

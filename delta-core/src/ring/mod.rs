@@ -4,11 +4,13 @@ mod cursor;
 mod error;
 mod layout;
 mod mem;
+mod notify;
 mod producer;
 #[cfg(test)]
 mod tests;
 
-#[cfg(all(test, loom))]
+#[cfg(test)]
+#[cfg(loom)]
 mod loom_tests;
 
 pub use consumer::{Consumer, Received};
@@ -20,4 +22,5 @@ pub use mem::loom::{Fault, LoomMem};
 pub use mem::raw::RawMem;
 pub use mem::region::Region;
 pub use mem::static_ring::StaticRing;
+pub use notify::{Notify, Polling};
 pub use producer::{Batch, Grant, Producer};

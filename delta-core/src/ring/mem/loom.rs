@@ -1,4 +1,9 @@
 //! [`LoomMem`]: a region whose every access is checked by loom.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a model may panic: that is how it fails"
+)]
 extern crate std;
 
 use super::access::Access;
@@ -7,6 +12,7 @@ use super::recover::Start;
 use super::writer::Writer;
 use crate::ring::consumer::Consumer;
 use crate::ring::layout::{ControlWord, Geometry, HeaderWords};
+use crate::ring::notify::{Notify, Polling};
 use crate::ring::producer::Producer;
 use core::cell;
 use core::ops::{Deref, DerefMut, Range};
@@ -87,17 +93,18 @@ impl LoomMem {
     /// An empty ring.
     #[must_use]
     pub fn ring(geometry: Geometry) -> (Producer<Self>, Consumer<Self>) {
-        Self::ring_at(geometry, 0, Fault::None)
+        Self::ring_at(geometry, 0, Fault::None, Polling)
     }
 
     /// An empty ring whose first record has `position`, with a mistake.
     #[doc(hidden)]
     #[must_use]
-    pub fn ring_at(
+    pub fn ring_at<N: Notify<Self> + Clone>(
         geometry: Geometry,
         position: u32,
         fault: Fault,
-    ) -> (Producer<Self>, Consumer<Self>) {
+        notify: N,
+    ) -> (Producer<Self, N>, Consumer<Self, N>) {
         let slots = geometry.slots();
         let words = [
             ControlWord::Published,
@@ -133,7 +140,10 @@ impl LoomMem {
         let writer = unsafe { Writer::new(mem.clone(), start) };
         // SAFETY: likewise its only reader.
         let reader = unsafe { Reader::new(mem, start) };
-        (Producer::new(writer), Consumer::new(reader))
+        (
+            Producer::new(writer, notify.clone()),
+            Consumer::new(reader, notify),
+        )
     }
 
     fn stamp(&self, position: u32) -> &AtomicU32 {

@@ -3,7 +3,7 @@ mod model;
 mod single_thread;
 mod two_threads;
 
-use super::{Consumer, Geometry, Mem, Producer, RawMem, Received, Region, ReserveError};
+use super::{Consumer, Geometry, Mem, Notify, Producer, RawMem, Received, Region, ReserveError};
 use std::vec;
 use std::vec::Vec;
 
@@ -73,7 +73,7 @@ const fn content(number: u32, at: u32) -> u8 {
     (number.wrapping_mul(31).wrapping_add(at) % 251) as u8
 }
 
-fn check<M: Mem>(record: &Received<'_, M>, number: u32, payload_size: usize) {
+fn check<M: Mem, N: Notify<M>>(record: &Received<'_, M, N>, number: u32, payload_size: usize) {
     assert_eq!(
         *record.header(),
         received_header(number, payload_size),
@@ -86,14 +86,18 @@ fn check<M: Mem>(record: &Received<'_, M>, number: u32, payload_size: usize) {
     }
 }
 
-fn send<M: Mem>(producer: &mut Producer<M>, number: u32, size: usize) -> Result<(), ReserveError> {
+fn send<M: Mem, N: Notify<M>>(
+    producer: &mut Producer<M, N>,
+    number: u32,
+    size: usize,
+) -> Result<(), ReserveError> {
     let mut grant = producer.reserve(size)?;
     fill(grant.payload_mut(), number);
     grant.commit(&header(number, size)).unwrap();
     Ok(())
 }
 
-fn receive<M: Mem>(consumer: &mut Consumer<M>, number: u32, size: usize) {
+fn receive<M: Mem, N: Notify<M>>(consumer: &mut Consumer<M, N>, number: u32, size: usize) {
     let record = consumer.poll().unwrap().expect("a record");
     check(&record, number, size);
     record.done();

@@ -1,6 +1,8 @@
 //! Streams from one thread to another.
-use super::{EMBEDDED, Memory, ONE_PAGE, check, fill, geometry, header, send};
-use crate::ring::{Geometry, ReserveError};
+use super::{EMBEDDED, Memory, ONE_PAGE, check, fill, geometry, header, receive, send};
+use crate::ring::{Geometry, Notify, RawMem, Region, ReserveError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::thread;
 
 /// Sends `count` records of up to `size_max` bytes from one thread to another, in batches of
@@ -67,4 +69,48 @@ fn small_rings_across_threads() {
     across_threads(EMBEDDED, 100_000, 1216, 1);
     across_threads(ONE_PAGE, 100_000, 600, 1);
     across_threads(geometry(2, 16), 50_000, 8, 1);
+}
+
+/// Sleeps as on a futex: compares and waits under one lock, which the waker takes too.
+#[derive(Default)]
+struct Park {
+    lock: Mutex<()>,
+    condvar: Condvar,
+}
+
+impl Notify<RawMem<'_>> for &Park {
+    const SLEEPS: bool = true;
+
+    fn wait(&self, word: &AtomicU32, expected: u32) {
+        let guard = self.lock.lock().unwrap();
+        if word.load(Ordering::Relaxed) == expected {
+            drop(self.condvar.wait(guard).unwrap());
+        }
+    }
+
+    fn wake(&self, _word: &AtomicU32) {
+        let guard = self.lock.lock().unwrap();
+        self.condvar.notify_all();
+        drop(guard);
+    }
+}
+
+#[test]
+fn sleepers_across_threads() {
+    let (park, count) = (Park::default(), 20_000);
+    let mut memory = Memory::new(EMBEDDED);
+    let ring = Region::create(memory.region(), EMBEDDED).unwrap();
+    let (mut producer, mut consumer) = ring.split_with(&park);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for number in 0..count {
+                producer.wait(100).unwrap();
+                send(&mut producer, number, 100).unwrap();
+            }
+        });
+        for number in 0..count {
+            consumer.wait().unwrap();
+            receive(&mut consumer, number, 100);
+        }
+    });
 }
