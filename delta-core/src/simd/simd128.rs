@@ -1,0 +1,75 @@
+//! wasm32 with `simd128`: four registers a block, narrowed to one byte a lane, one `i8x16.bitmask`.
+
+use core::arch::wasm32::{
+    f32x4_abs, f32x4_le, f32x4_splat, f32x4_sub, i8x16_bitmask, i8x16_narrow_i16x8,
+    i16x8_narrow_i32x4, i32x4_eq, v128, v128_load, v128_or,
+};
+
+use super::{Block, Vector};
+
+/// The vector unit of WebAssembly.
+#[derive(Debug)]
+pub(crate) struct Simd128;
+
+impl Vector for Simd128 {
+    #[inline(always)]
+    fn changed_mask(old: &Block, new: &Block) -> u16 {
+        let old = load(old);
+        let new = load(new);
+        !lane_mask([
+            i32x4_eq(old[0], new[0]),
+            i32x4_eq(old[1], new[1]),
+            i32x4_eq(old[2], new[2]),
+            i32x4_eq(old[3], new[3]),
+        ])
+    }
+
+    #[inline(always)]
+    fn changed_beyond_mask(old: &Block, new: &Block, epsilon: f32) -> u16 {
+        let old = load(old);
+        let new = load(new);
+        let epsilon = f32x4_splat(epsilon);
+        !lane_mask([
+            same_or_within(old[0], new[0], epsilon),
+            same_or_within(old[1], new[1], epsilon),
+            same_or_within(old[2], new[2], epsilon),
+            same_or_within(old[3], new[3], epsilon),
+        ])
+    }
+}
+
+#[inline(always)]
+fn load(block: &Block) -> [v128; 4] {
+    let quarters: &[[f32; 4]; 4] = bytemuck::cast_ref(block);
+    quarters.each_ref().map(|lanes| {
+        // SAFETY: `lanes` is a live reference to 16 bytes, and the load demands no alignment.
+        unsafe { v128_load(core::ptr::from_ref(lanes).cast()) }
+    })
+}
+
+/// All ones in the lanes whose bits are equal or whose difference is at most `epsilon`. The
+/// comparison is false for NaN.
+#[inline(always)]
+fn same_or_within(old: v128, new: v128, epsilon: v128) -> v128 {
+    v128_or(
+        f32x4_le(f32x4_abs(f32x4_sub(new, old)), epsilon),
+        i32x4_eq(old, new),
+    )
+}
+
+/// One bit a lane of four registers whose lanes are all ones or all zeros: signed saturation keeps
+/// both as they are.
+#[inline(always)]
+fn lane_mask(lanes: [v128; 4]) -> u16 {
+    let low = i16x8_narrow_i32x4(lanes[0], lanes[1]);
+    let high = i16x8_narrow_i32x4(lanes[2], lanes[3]);
+    i8x16_bitmask(i8x16_narrow_i16x8(low, high))
+}
+
+#[cfg(test)]
+mod tests {
+    super::super::tests::backend_tests!(
+        super::Simd128:
+        changed_mask_matches_scalar_simd128, changed_beyond_mask_matches_scalar_simd128
+    );
+}
