@@ -1,8 +1,9 @@
-//! The state digest: a sum, modulo 2^64, of one term for everything in the state (WIRE.md, section 5).
+//! The state digest: a sum, modulo 2^64, of one term for everything in the state (WIRE.md, section
+//! 5).
 //!
-//! Addition makes a change that was applied twice, or not at all, visible, and lets writer and reader follow the digest
-//! in time proportional to the change: subtract the terms that go, add those that come. The sums over a row's
-//! components are [`kernel::digest`](crate::kernel::digest).
+//! Addition makes a change that was applied twice, or not at all, visible, and lets writer and
+//! reader follow the digest in time proportional to the change: subtract the terms that go, add
+//! those that come. The sums over a row's components are [`kernel::digest`](crate::kernel::digest).
 //!
 //! It detects faults. It does not withstand an adversary, who can construct states of equal digest.
 //!
@@ -93,8 +94,8 @@ impl fmt::Display for StateDigest {
     }
 }
 
-/// SplitMix64's output function of `x` advanced by one step (Steele, Lea and Flood, "Fast splittable pseudorandom
-/// number generators", 2014).
+/// SplitMix64's output function of `x` advanced by one step (Steele, Lea and Flood, "Fast
+/// splittable pseudorandom number generators", 2014).
 pub(crate) const fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -109,7 +110,8 @@ pub const fn slot_key(slot: u32) -> u64 {
     mix(SLOT_DOMAIN + widen(slot)) | 1
 }
 
-/// The odd key of a row's component: the product of its key within a block of 64 and of the block's key.
+/// The odd key of a row's component: the product of its key within a block of 64 and of the block's
+/// key.
 ///
 /// This is the definition; the kernels look most factors up.
 #[must_use]
@@ -130,8 +132,8 @@ pub(crate) const fn block_key(block: u64) -> u64 {
     mix(BLOCK_DOMAIN + block) | 1
 }
 
-/// The term of a slot's row, or of a change of it: `row_sum` is a sum of component bits times [`lane_key`], or a
-/// difference of two.
+/// The term of a slot's row, or of a change of it: `row_sum` is a sum of component bits times
+/// [`lane_key`], or a difference of two.
 #[must_use]
 #[inline]
 pub const fn row_term(slot: u32, row_sum: u64) -> u64 {

@@ -6,12 +6,13 @@ use super::RowSizeError;
 
 /// Writes `values[k]` to `row[indices[k]]` for every `k`, bit for bit.
 ///
-/// Everything is checked before the first write. Indices may come in any order; of equal ones the last wins. Time:
-/// O(`indices.len()`).
+/// Everything is checked before the first write. Indices may come in any order; of equal ones the
+/// last wins. Time: O(`indices.len()`).
 ///
 /// # Errors
 ///
-/// [`ScatterError`] if the two slices differ in length or an index is not below `row.len()`; `row` is then unchanged.
+/// [`ScatterError`] if the two slices differ in length or an index is not below `row.len()`; `row`
+/// is then unchanged.
 ///
 /// ```
 /// use delta_core::kernel::apply::scatter;
@@ -60,8 +61,8 @@ fn first_out_of_range(dim: usize, indices: &[u32]) -> ScatterError {
     }
 }
 
-/// Replaces every bit of `row` by those of `bytes`: little-endian f32, at any alignment. No value passes through a
-/// float operation, so signalling NaNs survive. Time: O(`row.len()`).
+/// Replaces every bit of `row` by those of `bytes`: little-endian f32, at any alignment. No value
+/// passes through a float operation, so signalling NaNs survive. Time: O(`row.len()`).
 ///
 /// # Errors
 ///

@@ -1,7 +1,9 @@
-//! Sums of component bits times lane keys: the part of a row's digest term that depends on its values.
+//! Sums of component bits times lane keys: the part of a row's digest term that depends on its
+//! values.
 //!
-//! A row's term is [`digest::row_term`](crate::digest::row_term) of its sum. Sums are linear: the sum of the new row is
-//! that of the old one plus the changes, modulo 2^64, which is why a sparse change costs only its components.
+//! A row's term is [`digest::row_term`](crate::digest::row_term) of its sum. Sums are linear: the
+//! sum of the new row is that of the old one plus the changes, modulo 2^64, which is why a sparse
+//! change costs only its components.
 
 use super::RowSizeError;
 use crate::digest::{LANES_PER_BLOCK, block_key, key_in_block};
@@ -13,7 +15,13 @@ static KEYS_IN_BLOCK: [u64; LANES_PER_BLOCK] = {
     let mut keys = [0; LANES_PER_BLOCK];
     let mut lane = 0;
     while lane < keys.len() {
-        keys[lane] = key_in_block(lane as u64);
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "`lane` is below the length; const code has no iterators"
+        )]
+        {
+            keys[lane] = key_in_block(lane as u64);
+        }
         lane += 1;
     }
     keys
@@ -23,13 +31,20 @@ static BLOCK_KEYS: [u64; TABLED_BLOCKS] = {
     let mut keys = [0; TABLED_BLOCKS];
     let mut block = 0;
     while block < keys.len() {
-        keys[block] = block_key(block as u64);
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "`block` is below the length; const code has no iterators"
+        )]
+        {
+            keys[block] = block_key(block as u64);
+        }
         block += 1;
     }
     keys
 };
 
-/// The sum over all components of their bits times their lane keys, modulo 2^64. Time: O(`row.len()`).
+/// The sum over all components of their bits times their lane keys, modulo 2^64. Time:
+/// O(`row.len()`).
 #[must_use]
 pub fn row_sum(row: &[f32]) -> u64 {
     row.chunks(LANES_PER_BLOCK)
@@ -40,8 +55,8 @@ pub fn row_sum(row: &[f32]) -> u64 {
         })
 }
 
-/// [`row_sum`] of the new row less that of the old one, in one pass; `new_le` is the new row as little-endian f32, at
-/// any alignment. Time: O(`old.len()`).
+/// [`row_sum`] of the new row less that of the old one, in one pass; `new_le` is the new row as
+/// little-endian f32, at any alignment. Time: O(`old.len()`).
 ///
 /// # Errors
 ///
@@ -64,9 +79,14 @@ pub fn row_change_sum_le(old: &[f32], new_le: &[u8]) -> Result<u64, RowSizeError
     }))
 }
 
-/// What the change of one component from `old_bits` to `new_bits` adds to the sum of its row. Time: O(1).
+/// What the change of one component from `old_bits` to `new_bits` adds to the sum of its row. Time:
+/// O(1).
 #[must_use]
 #[inline]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a remainder is below its divisor, the table's length"
+)]
 pub fn lane_change(index: u32, old_bits: u32, new_bits: u32) -> u64 {
     let index = index as usize;
     let lane_key = KEYS_IN_BLOCK[index % LANES_PER_BLOCK];
