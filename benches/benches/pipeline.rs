@@ -1,5 +1,5 @@
-//! Capture -> ring -> apply on two threads: 4,096 rows, 1,024 change patterns, fresh values, checksum
-//! and digest on.
+//! Capture -> ring -> apply on two threads: 4,096 rows, 1,024 change patterns, fresh values,
+//! checksum and digest on.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use delta_benches::threads::time_pair;

@@ -7,8 +7,8 @@
 //! - [`stream`]: update streams on disk (four shapes) as one list of insert, update and delete
 //!   events.
 //! - [`replay`]: the main job, a stream through the whole pipeline and a comparison at its end.
-//! - [`array_delta`], [`inspect`]: the change between two arrays as a `.delta` file, and what such a
-//!   file holds.
+//! - [`array_delta`], [`inspect`]: the change between two arrays as a `.delta` file, and what
+//!   such a file holds.
 //! - [`sample`]: small real streams that travel inside this crate.
 //! - [`output`]: files that are there completely or not at all.
 //! - [`source`]: where input comes from, a file or bytes in memory.

@@ -180,7 +180,7 @@ proptest! {
             .enumerate()
             .map(|(i, bits)| if keep[i] { old.get(i).copied().unwrap_or(*bits) } else { *bits })
             .collect();
-        let shape = if new.len() as u64 % columns == 0 {
+        let shape = if (new.len() as u64).is_multiple_of(columns) {
             vec![new.len() as u64 / columns, columns]
         } else {
             vec![new.len() as u64]

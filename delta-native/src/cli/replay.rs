@@ -18,8 +18,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// sample that travels inside this command is replayed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Path stems of streams: NAME.jsonl + NAME.npy (events), NAME.init.npy + .step.npy + .row.npy +
-    /// .new.npy (row updates), or NAME.npy alone (2-D: snapshots, 3-D: old and new pairs)
+    /// Path stems of streams: NAME.jsonl + NAME.npy (events), NAME.init.npy + .step.npy +
+    /// .row.npy + .new.npy (row updates), or NAME.npy alone (2-D: snapshots, 3-D: old and new
+    /// pairs)
     #[arg(value_name = "STREAM")]
     streams: Vec<PathBuf>,
     /// Print one JSON object a stream, a line each

@@ -40,7 +40,6 @@ impl Meter {
     }
 
     #[expect(
-        clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         reason = "a record's size fits u32, and its share of a batch is a fraction"
     )]

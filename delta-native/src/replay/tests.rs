@@ -55,7 +55,7 @@ fn memory_is_primary_replica_and_ring() {
 #[test]
 fn rows_too_large_for_the_default_ring_get_a_larger_one() {
     let dim = 100_000_u64;
-    let values: Vec<f32> = (0..2 * dim).map(|v| v as f32).collect();
+    let values: Vec<f32> = (0..200_000_u32).map(f32::from_bits).collect();
     let file = f32s(&[2, dim], &values);
     let stream = Stream::load_embedded("wide", &[("wide.npy", &file)]).unwrap();
     let report = replay(&stream, &Options::default()).unwrap();
