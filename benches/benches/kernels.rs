@@ -8,8 +8,8 @@ use std::hint::black_box;
 
 use bytemuck::cast_slice;
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
-use delta_benches::{PATTERNS, Workload, pick, quick_criterion, time_changed_rows};
+use criterion::{Bencher, BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
+use delta_benches::{PATTERNS, Workload, pick, quick_criterion, time_batches, time_changed_rows};
 use delta_core::kernel::apply::{copy_bits_le, scatter};
 use delta_core::kernel::diff::{count_changed, diff, for_each_changed};
 use delta_core::kernel::digest::{lane_change, row_change_sum_le, row_sum};
@@ -147,7 +147,7 @@ fn apply(criterion: &mut Criterion) {
 }
 
 fn apply_sparse(group: &mut Group<'_>, workload: &Workload) {
-    let mut row = workload.rows().first().cloned().unwrap_or_default();
+    let row = pick(workload.rows(), 0).clone();
     let changed = |step| {
         let mut new = row.clone();
         workload.change(step, &mut new);
@@ -161,20 +161,40 @@ fn apply_sparse(group: &mut Group<'_>, workload: &Workload) {
     };
     let (ours, peers): (Vec<_>, Vec<_>) = (0..PATTERNS as u64).map(changed).unzip();
 
-    let mut step = 0;
     group.bench_function(at("delta_scatter", 5), |b| {
-        b.iter(|| {
-            step += 1;
-            let (indices, values) = pick(&ours, step);
-            scatter(black_box(&mut row), indices, values)
+        time_loaded(b, &ours, &row, |row, (indices, values)| {
+            scatter(row, indices, values)
         });
     });
     group.bench_function(at("ruvector", 5), |b| {
-        b.iter(|| {
-            step += 1;
-            pick(&peers, step).apply(black_box(&mut row)).is_ok()
-        });
+        time_loaded(b, &peers, &row, |row, delta| delta.apply(row).is_ok());
     });
+}
+
+/// Times `apply` on deltas that were copied before they are timed: where they lie is not the
+/// kernel's doing.
+fn time_loaded<D: Clone, R>(
+    bencher: &mut Bencher<'_>,
+    deltas: &[D],
+    row: &[f32],
+    mut apply: impl FnMut(&mut Vec<f32>, &D) -> R,
+) {
+    const BATCH: usize = 16;
+    let mut state = (row.to_vec(), Vec::with_capacity(BATCH));
+    time_batches(
+        bencher,
+        BATCH,
+        &mut state,
+        |(_, loaded), first_step| {
+            loaded.clear();
+            loaded.extend(
+                (first_step..)
+                    .take(BATCH)
+                    .map(|step| pick(deltas, step).clone()),
+            );
+        },
+        |(row, loaded), place| loaded.get(place).map(|delta| apply(black_box(row), delta)),
+    );
 }
 
 fn digest(criterion: &mut Criterion) {
@@ -192,12 +212,14 @@ fn digest(criterion: &mut Criterion) {
         group.bench_function("xxh3_of_row", |b| {
             time_changed_rows(b, &workload, |_, new| xxh3_64(cast_slice(new)));
         });
-        let mut step = 0;
-        let old = workload.rows().first().cloned().unwrap_or_default();
+        let old = pick(workload.rows(), 0);
         group.bench_function(at("lane_changes", 5), |b| {
+            let mut patterns = (0..PATTERNS as u64)
+                .map(|step| workload.pattern(step))
+                .cycle();
             b.iter(|| {
-                step += 1;
-                workload.pattern(step).iter().fold(0_u64, |sum, &index| {
+                let indices = patterns.next().unwrap_or_default();
+                indices.iter().fold(0_u64, |sum, &index| {
                     let old = old.get(index as usize).map_or(0, |value| value.to_bits());
                     sum.wrapping_add(lane_change(index, old, old ^ 0x0012_3456))
                 })

@@ -1,10 +1,11 @@
 //! What the benches share: workloads, and settings under which a whole bench file takes a minute or
 //! two.
 //!
-//! Two mistakes flatter a replication bench: one change pattern for all iterations, which the branch
-//! predictor learns, and values that repeat, which diff to nothing. A [`Workload`] therefore holds
-//! many patterns and draws a fresh value for every changed component of every step.
+//! Two mistakes flatter a replication bench: one change pattern for all iterations, which the
+//! branch predictor learns, and values that repeat, which diff to nothing. A [`Workload`] therefore
+//! holds many patterns and draws a fresh value for every changed component of every step.
 
+use std::hint::black_box;
 pub mod threads;
 
 use std::time::{Duration, Instant};
@@ -18,9 +19,9 @@ pub const PATTERNS: usize = 1_024;
 #[must_use]
 pub fn quick_criterion() -> Criterion {
     Criterion::default()
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(700))
-        .sample_size(25)
+        .warm_up_time(Duration::from_millis(150))
+        .measurement_time(Duration::from_millis(800))
+        .sample_size(20)
         .nresamples(2_000)
         .without_plots()
         .configure_from_args()
@@ -116,31 +117,58 @@ pub fn time_changed_rows<R>(
     mut routine: impl FnMut(&Vec<f32>, &Vec<f32>) -> R,
 ) {
     const CACHED_BYTES: usize = 24 * 1024;
-    let Some(old) = workload.rows().first() else {
-        return;
-    };
+    let old = pick(workload.rows(), 0);
     let rows_at_once = (CACHED_BYTES / (workload.dim() * size_of::<f32>())).max(1);
     let mut rows = vec![old.clone(); rows_at_once];
-    let mut step = 0;
+    time_batches(
+        bencher,
+        rows_at_once,
+        &mut rows,
+        |rows, first_step| {
+            for (step, row) in (first_step..).zip(rows) {
+                row.copy_from_slice(old);
+                workload.change(step, row);
+            }
+        },
+        |rows, place| {
+            let Some(new) = rows.get(place) else {
+                unreachable!("a batch has as many rows")
+            };
+            routine(black_box(old), black_box(new))
+        },
+    );
+}
+
+/// Times `routine(state, place)` for every place below `batch`, again and again;
+/// `prepare(state, first_step)` runs outside the measured time before each batch of steps.
+///
+/// A batch should take far longer than reading the clock, which is part of its time.
+///
+/// # Panics
+///
+/// If `batch` is 0.
+pub fn time_batches<S, R>(
+    bencher: &mut Bencher<'_>,
+    batch: usize,
+    state: &mut S,
+    mut prepare: impl FnMut(&mut S, u64),
+    mut routine: impl FnMut(&mut S, usize) -> R,
+) {
+    assert!(batch > 0, "an empty batch never ends");
+    let mut first_step = 0;
     bencher.iter_custom(|iterations| {
         let mut left = iterations;
         let mut elapsed = Duration::ZERO;
         while left > 0 {
-            for row in &mut rows {
-                row.copy_from_slice(old);
-                workload.change(step, row);
-                step += 1;
-            }
-            let count = usize::try_from(left).unwrap_or(usize::MAX).min(rows.len());
+            prepare(state, first_step);
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(batch);
             let start = Instant::now();
-            for row in rows.iter().take(count) {
-                std::hint::black_box(routine(
-                    std::hint::black_box(old),
-                    std::hint::black_box(row),
-                ));
+            for place in 0..count {
+                black_box(routine(state, place));
             }
             elapsed += start.elapsed();
             left -= count as u64;
+            first_step += batch as u64;
         }
         elapsed
     });
