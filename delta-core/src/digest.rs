@@ -8,20 +8,18 @@
 //! It detects faults. It does not withstand an adversary, who can construct states of equal digest.
 //!
 //! ```
-//! use delta_core::digest::{StateDigest, id_term, row_term};
+//! use delta_core::digest::{id_term, row_term};
 //! use delta_core::kernel::digest::{lane_change, row_sum};
 //!
 //! let mut row = [0.0_f32, 1.0, 2.0, 3.0];
-//! let mut digest = StateDigest::EMPTY + id_term(7, b"doc-7") + row_term(7, row_sum(&row));
+//! let of = |row: &[f32]| id_term(7, b"doc-7").wrapping_add(row_term(7, row_sum(row)));
+//! let digest = of(&row);
 //!
 //! let (old, new) = (row[2], 2.5_f32);
-//! digest += row_term(7, lane_change(2, old.to_bits(), new.to_bits()));
+//! let change = row_term(7, lane_change(2, old.to_bits(), new.to_bits()));
 //! row[2] = new;
-//! assert_eq!(digest, StateDigest::EMPTY + id_term(7, b"doc-7") + row_term(7, row_sum(&row)));
+//! assert_eq!(of(&row), digest.wrapping_add(change));
 //! ```
-
-use core::fmt;
-use core::ops::{Add, AddAssign, Sub, SubAssign};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -31,68 +29,6 @@ pub(crate) const LANES_PER_BLOCK: usize = 64;
 const BLOCK_DOMAIN: u64 = 0x1_0000_0000;
 const SLOT_DOMAIN: u64 = 0x2_0000_0000;
 const TOMBSTONE: u64 = 0xdead_5107_5107_dead;
-
-/// The digest of a whole state. Its operators wrap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct StateDigest(u64);
-
-impl StateDigest {
-    /// The digest of the empty state: 0.
-    pub const EMPTY: Self = Self(0);
-
-    /// The digest that a header's `state_digest` field holds.
-    #[must_use]
-    pub const fn new(value: u64) -> Self {
-        Self(value)
-    }
-
-    /// The value for a header's `state_digest` field.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-/// Adds a term, modulo 2^64.
-impl Add<u64> for StateDigest {
-    type Output = Self;
-
-    #[inline]
-    fn add(self, term: u64) -> Self {
-        Self(self.0.wrapping_add(term))
-    }
-}
-
-/// Removes a term, modulo 2^64.
-impl Sub<u64> for StateDigest {
-    type Output = Self;
-
-    #[inline]
-    fn sub(self, term: u64) -> Self {
-        Self(self.0.wrapping_sub(term))
-    }
-}
-
-impl AddAssign<u64> for StateDigest {
-    #[inline]
-    fn add_assign(&mut self, term: u64) {
-        *self = *self + term;
-    }
-}
-
-impl SubAssign<u64> for StateDigest {
-    #[inline]
-    fn sub_assign(&mut self, term: u64) {
-        *self = *self - term;
-    }
-}
-
-/// Sixteen lower-case hexadecimal digits.
-impl fmt::Display for StateDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
 
 /// SplitMix64's output function of `x` advanced by one step (Steele, Lea and Flood, "Fast
 /// splittable pseudorandom number generators", 2014).
@@ -122,9 +58,10 @@ pub const fn lane_key(dim_index: u32) -> u64 {
         .wrapping_mul(block_key(index / LANES_PER_BLOCK as u64))
 }
 
-/// The odd key of component `lane` (0..64) of any block.
+/// The odd key of component `lane` (0..64) of any block: 32 bits, so that the product with a
+/// component's bits is one 32 x 32 bit multiplication.
 pub(crate) const fn key_in_block(lane: u64) -> u64 {
-    mix(lane) | 1
+    (mix(lane) >> 32) | 1
 }
 
 /// The odd key of the block that starts at component `block * 64`.

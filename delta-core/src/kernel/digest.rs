@@ -11,16 +11,17 @@ use crate::digest::{LANES_PER_BLOCK, block_key, key_in_block};
 /// Blocks whose keys are looked up (4,096 components); those of the blocks beyond are computed.
 const TABLED_BLOCKS: usize = 64;
 
-static KEYS_IN_BLOCK: [u64; LANES_PER_BLOCK] = {
+static KEYS_IN_BLOCK: [u32; LANES_PER_BLOCK] = {
     let mut keys = [0; LANES_PER_BLOCK];
     let mut lane = 0;
     while lane < keys.len() {
         #[expect(
             clippy::indexing_slicing,
-            reason = "`lane` is below the length; const code has no iterators"
+            clippy::cast_possible_truncation,
+            reason = "`lane` is below the length and keys have 32 bits; const code has no iterators"
         )]
         {
-            keys[lane] = key_in_block(lane as u64);
+            keys[lane] = key_in_block(lane as u64) as u32;
         }
         lane += 1;
     }
@@ -47,15 +48,20 @@ static BLOCK_KEYS: [u64; TABLED_BLOCKS] = {
 /// O(`row.len()`).
 #[must_use]
 pub fn row_sum(row: &[f32]) -> u64 {
-    row.chunks(LANES_PER_BLOCK)
+    let (blocks, rest) = row.as_chunks::<LANES_PER_BLOCK>();
+    let whole = blocks
+        .iter()
         .enumerate()
-        .fold(0, |sum, (block, lanes)| {
-            let bits = lanes.iter().map(|lane| u64::from(lane.to_bits()));
-            sum.wrapping_add(block_sum(block, bits))
-        })
+        .fold(0, |sum: u64, (block, lanes)| {
+            sum.wrapping_add(block_sum(block, lanes.iter().map(|lane| lane.to_bits())))
+        });
+    whole.wrapping_add(block_sum(
+        blocks.len(),
+        rest.iter().map(|lane| lane.to_bits()),
+    ))
 }
 
-/// [`row_sum`] of the new row less that of the old one, in one pass; `new_le` is the new row as
+/// [`row_sum`] of the new row less that of the old one; `new_le` is the new row as
 /// little-endian f32, at any alignment. Time: O(`old.len()`).
 ///
 /// # Errors
@@ -69,14 +75,20 @@ pub fn row_change_sum_le(old: &[f32], new_le: &[u8]) -> Result<u64, RowSizeError
             size_bytes: new_le.len(),
         });
     }
-    let blocks = old.chunks(LANES_PER_BLOCK).zip(new.chunks(LANES_PER_BLOCK));
-    Ok(blocks.enumerate().fold(0, |sum, (block, (old, new))| {
-        let changes = old
-            .iter()
-            .zip(new)
-            .map(|(old, new)| bits_change(old.to_bits(), u32::from_le_bytes(*new)));
-        sum.wrapping_add(block_sum(block, changes))
-    }))
+    let (blocks, rest) = new.as_chunks::<LANES_PER_BLOCK>();
+    let whole = blocks
+        .iter()
+        .enumerate()
+        .fold(0, |sum: u64, (block, lanes)| {
+            sum.wrapping_add(block_sum(
+                block,
+                lanes.iter().map(|lane| u32::from_le_bytes(*lane)),
+            ))
+        });
+    let rest = rest.iter().map(|lane| u32::from_le_bytes(*lane));
+    Ok(whole
+        .wrapping_add(block_sum(blocks.len(), rest))
+        .wrapping_sub(row_sum(old)))
 }
 
 /// What the change of one component from `old_bits` to `new_bits` adds to the sum of its row. Time:
@@ -90,17 +102,18 @@ pub fn row_change_sum_le(old: &[f32], new_le: &[u8]) -> Result<u64, RowSizeError
 pub fn lane_change(index: u32, old_bits: u32, new_bits: u32) -> u64 {
     let index = index as usize;
     let lane_key = KEYS_IN_BLOCK[index % LANES_PER_BLOCK];
-    bits_change(old_bits, new_bits)
-        .wrapping_mul(lane_key)
+    u64::from(new_bits)
+        .wrapping_sub(u64::from(old_bits))
+        .wrapping_mul(u64::from(lane_key))
         .wrapping_mul(looked_up_block_key(index / LANES_PER_BLOCK))
 }
 
 /// `block_key * sum(values * keys)`: one multiplication by the block's key for up to 64 values.
 #[inline]
-fn block_sum(block: usize, values: impl Iterator<Item = u64>) -> u64 {
+fn block_sum(block: usize, values: impl Iterator<Item = u32>) -> u64 {
     let weighted = values
         .zip(&KEYS_IN_BLOCK)
-        .map(|(value, key)| value.wrapping_mul(*key));
+        .map(|(value, key)| u64::from(value).wrapping_mul(u64::from(*key)));
     weighted
         .fold(0, u64::wrapping_add)
         .wrapping_mul(looked_up_block_key(block))
@@ -112,11 +125,6 @@ fn looked_up_block_key(block: usize) -> u64 {
         .get(block)
         .copied()
         .unwrap_or_else(|| block_key(block as u64))
-}
-
-#[inline]
-fn bits_change(old_bits: u32, new_bits: u32) -> u64 {
-    u64::from(new_bits).wrapping_sub(u64::from(old_bits))
 }
 
 #[cfg(test)]
