@@ -1,6 +1,7 @@
 //! What the tests of several modules share: rows of any bits, a replica's memory, frames.
 
 use crate::{
+    codec::Values,
     header::DeltaHeader,
     store::{Replica, SliceMemory, SliceStore, Slot, state_digest},
 };
@@ -41,6 +42,18 @@ pub(crate) fn any_change(dim_max: usize) -> impl Strategy<Value = (Vec<f32>, Vec
 
 pub(crate) fn bits_of(row: &[f32]) -> Vec<u32> {
     row.iter().map(|component| component.to_bits()).collect()
+}
+
+/// Rows of `dim` components between which every component that `values` set changes, and no other.
+pub(crate) fn rows_between(values: &Values<'_>, dim: usize) -> (Vec<f32>, Vec<f32>) {
+    let (mut new, mut ones) = (vec![0.0; dim], vec![f32::from_bits(!0); dim]);
+    values.apply(&mut new);
+    values.apply(&mut ones);
+    let old = new.iter().zip(ones).map(|(new, one)| {
+        let set = new.to_bits() == one.to_bits();
+        f32::from_bits(if set { !new.to_bits() } else { 0 })
+    });
+    (old.collect(), new)
 }
 
 /// `header`, sealed over `payload`, and the payload.

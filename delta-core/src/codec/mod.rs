@@ -376,5 +376,4 @@ impl<'a> Values<'a> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

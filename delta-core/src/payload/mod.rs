@@ -190,5 +190,4 @@ fn size_error(expected: usize, found: &[u8]) -> PayloadError {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;
