@@ -90,7 +90,8 @@ impl Memory {
 
     pub(crate) fn store_with_base(&mut self, base: &[f32]) -> SliceStore<'_> {
         self.rows[..base.len()].copy_from_slice(base);
-        let slot_count = u32::try_from(base.len()).unwrap() / self.dim;
+        let components = u32::try_from(base.len()).unwrap();
+        let slot_count = components.checked_div(self.dim).unwrap_or(0);
         let memory = SliceMemory {
             rows: &mut self.rows,
             slots: &mut self.slots,
