@@ -188,3 +188,7 @@ impl<'a> Record<'a> {
         HEADER_SIZE + self.payload_bytes.len()
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;
