@@ -278,7 +278,10 @@ proptest! {
     }
 
     #[test]
-    fn prop_apply_inverts_diff_of_every_dim(seed in any_row(300), at in any::<prop::sample::Index>()) {
+    fn prop_apply_inverts_diff_of_every_dim(
+        seed in any_row(300),
+        at in any::<prop::sample::Index>(),
+    ) {
         for dim in 1..=300 {
             let mut old = seed[..dim].to_vec();
             let at = at.index(dim);
@@ -314,7 +317,10 @@ proptest! {
     }
 
     #[test]
-    fn prop_emit_inverts_parse_of_sparse_values(bytes in vec(any::<u8>(), 0..40), dim in 1..300_u32) {
+    fn prop_emit_inverts_parse_of_sparse_values(
+        bytes in vec(any::<u8>(), 0..40),
+        dim in 1..300_u32,
+    ) {
         if let Ok(values) = SparseValues::parse(&bytes, dim) {
             let mut out = vec![0; bytes.len()];
             let mut writer = SparseWriter::new(&mut out);

@@ -285,7 +285,7 @@ impl BatchWriter {
             slot,
             prev_sequence,
         };
-        let distance = self.sequence.checked_sub(prev_sequence).unwrap_or(0);
+        let distance = self.sequence.saturating_sub(prev_sequence);
         let distance = match u32::try_from(distance) {
             Ok(distance @ 1..) => distance,
             _ => return Err(unfit),

@@ -160,10 +160,11 @@ impl From<MetadataError> for VectorWriteError {
 }
 
 /// Most components of a row: raw, they fit a payload beside the longest id and the most metadata.
+#[expect(clippy::cast_possible_truncation, reason = "asserted beside it")]
 pub const DIM_MAX: u32 = {
     let others = PREFIX_SIZE + u8::MAX as usize + metadata::SECTION_SIZE_MAX;
     let dim = (PAYLOAD_SIZE_MAX - others) / 4;
-    assert!(dim <= 1 << 28, "it fits a u32");
+    assert!(dim <= u32::MAX as usize);
     dim as u32
 };
 

@@ -9,6 +9,7 @@ use proptest::{
     collection::{btree_map, vec},
     option,
     prelude::*,
+    sample::Index,
 };
 use std::collections::BTreeMap;
 
@@ -233,19 +234,21 @@ fn a_base_fits_the_memory() {
     SliceStore::with_base(2, 2, memory);
 }
 
+/// Id, pairs, bytes.
+type ModelSlot = (Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>, usize);
 type Keys = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 #[derive(Clone, Debug)]
 enum Step {
     Push(Vec<u8>, Keys),
-    Change(prop::sample::Index, Keys),
+    Change(Index, Keys),
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
     let changes = || btree_map(vec(0..4_u8, 1..3), option::of(vec(any::<u8>(), 0..9)), 0..4);
     prop_oneof![
         1 => (vec(any::<u8>(), 0..4), changes()).prop_map(|(id, keys)| Step::Push(id, keys)),
-        3 => (any::<prop::sample::Index>(), changes()).prop_map(|(at, keys)| Step::Change(at, keys)),
+        3 => (any::<Index>(), changes()).prop_map(|(at, keys)| Step::Change(at, keys)),
     ]
 }
 
@@ -267,15 +270,16 @@ proptest! {
         const SLOTS: usize = 6;
         let mut memory = Memory::new(1, SLOTS, bytes);
         let mut store = memory.store();
-        // Id, pairs, bytes.
-        let mut model: Vec<(Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>, usize)> = vec![];
+        let mut model: Vec<ModelSlot> = vec![];
         for step in steps {
             let (slot, id, keys) = match step {
                 Step::Push(id, keys) if model.len() < SLOTS => {
                     model.push((id.clone(), BTreeMap::new(), 0));
                     (model.len() - 1, id, keys)
                 }
-                Step::Change(at, keys) if !model.is_empty() => (at.index(model.len()), vec![], keys),
+                Step::Change(at, keys) if !model.is_empty() => {
+                    (at.index(model.len()), vec![], keys)
+                }
                 _ => continue,
             };
             let list: Vec<_> = keys.iter().map(|(key, new)| (&key[..], new.as_deref())).collect();

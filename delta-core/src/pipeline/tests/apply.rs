@@ -1,16 +1,17 @@
-//! Every refusal by name. That a refused record changes nothing is a law of its own.
+//! Every refusal by name. That a refused record changes nothing is a law of its own, too.
+
+mod fixture;
 
 use super::{capture, take_all};
 use crate::{
-    codec::{Base, lz4::Lz4Scratch},
+    codec::lz4::Lz4Scratch,
     digest::{row_term, tombstone_term},
-    header::{DeltaHeader, Operation, vector_id_hash},
+    header::{DeltaHeader, Operation},
     kernel::digest::row_sum,
     payload::{
         batch::BatchWriter,
         control::Control,
         metadata::{MetadataEdit, MetadataError},
-        vector::VectorChange,
     },
     pipeline::{
         apply::{Applier, Apply, ApplyError, Outcome, PollError, Refusal},
@@ -18,134 +19,10 @@ use crate::{
     },
     record::Record,
     ring::StaticRing,
-    store::{Replica, SliceStore, StoreError, state_digest},
+    store::{Replica, StoreError},
     testing::{Memory, frame, view},
 };
-
-const A: [f32; 2] = [1.0, 2.0];
-const B: [f32; 2] = [1.0, -2.0];
-
-/// A replica of two base rows A, of which the second is deleted, at sequence 10 of epoch 3.
-struct Fixture<'a> {
-    store: SliceStore<'a>,
-    applier: Applier<'a>,
-}
-
-impl<'a> Fixture<'a> {
-    fn new(memory: &'a mut Memory, scratch: &'a mut [u8]) -> Self {
-        let mut store = memory.store_with_base(&[A, A].concat());
-        store.mark_deleted(1);
-        store.set_last_sequence(0, 7);
-        store.set_last_sequence(1, 10);
-        let position = Position {
-            epoch: 3,
-            sequence: 10,
-            digest: state_digest(&store),
-        };
-        let applier = Applier::new(position, scratch);
-        Self { store, applier }
-    }
-
-    fn apply(&mut self, frame: &[u8]) -> Result<Outcome, ApplyError> {
-        let record = Record::parse(frame).unwrap();
-        self.applier.apply_delta(&record, &mut self.store)
-    }
-
-    /// The reason why `frame` is refused, which must leave everything as it was.
-    fn refusal(&mut self, frame: &[u8]) -> Refusal {
-        let before = (view(&self.store), self.applier.current_position());
-        let error = self.apply(frame).unwrap_err();
-        let after = (view(&self.store), self.applier.current_position());
-        assert_eq!(before, after);
-        let sequence = Record::parse(frame).unwrap().header().sequence;
-        assert_eq!(error.sequence, sequence);
-        error.reason
-    }
-}
-
-fn memory() -> Memory {
-    Memory::new(2, 3, 100)
-}
-
-/// The header of the next record, without a digest.
-fn next(operation: Operation) -> DeltaHeader {
-    DeltaHeader::new(operation, 11, 3)
-}
-
-fn delete(header: DeltaHeader, slot: u32) -> Vec<u8> {
-    let header = DeltaHeader {
-        prev_sequence: 7,
-        ..header
-    };
-    frame(header, &slot.to_le_bytes())
-}
-
-fn vector(
-    header: DeltaHeader,
-    slot: u32,
-    old: &[f32],
-    new: &[f32],
-    metadata: &[MetadataEdit<'_>],
-    lz4: Option<&mut Lz4Scratch>,
-) -> Vec<u8> {
-    let id = if header.operation == Operation::Insert {
-        &b"id"[..]
-    } else {
-        b""
-    };
-    let change = VectorChange {
-        slot,
-        base: Base::Row(old),
-        new,
-        id,
-        metadata,
-    };
-    let mut payload = vec![0; change.payload_size_max()];
-    let written = change.write(&mut payload, lz4).unwrap();
-    let (size, compressed) = (written.size, written.compressed);
-    let header = DeltaHeader {
-        compressed,
-        vector_id_hash: if id.is_empty() { 0 } else { vector_id_hash(id) },
-        ..header
-    };
-    frame(header, &payload[..size])
-}
-
-fn update(prev_sequence: u64, slot: u32, new: &[f32]) -> Vec<u8> {
-    let header = DeltaHeader {
-        prev_sequence,
-        ..next(Operation::Update)
-    };
-    vector(header, slot, &vec![0.0; new.len()], new, &[], None)
-}
-
-fn batch(entries: &[(u32, u64, [f32; 2])]) -> Vec<u8> {
-    let (mut payload, mut writer) = (vec![0; 200], BatchWriter::new(11, 2));
-    for (slot, prev_sequence, new) in entries {
-        writer
-            .push(&mut payload, *slot, *prev_sequence, &A, new)
-            .unwrap();
-    }
-    writer.finish(&mut payload);
-    frame(next(Operation::BatchUpdate), &payload[..writer.size()])
-}
-
-fn control(header: DeltaHeader, control: Control<'_>) -> Vec<u8> {
-    let mut payload = vec![0; control.size()];
-    control.write(&mut payload).unwrap();
-    let state_digest = header.state_digest.or(Some(0));
-    let header = DeltaHeader {
-        state_digest,
-        ..header
-    };
-    frame(header, &payload)
-}
-
-fn resync(sequence: u64, epoch: u32) -> Vec<u8> {
-    let header = DeltaHeader::new(Operation::Control, sequence, epoch);
-    let position = sequence - 1;
-    control(header, Control::Resync { position })
-}
+use fixture::{A, B, Fixture, batch, control, delete, memory, next, resync, update, vector};
 
 #[test]
 fn what_was_applied_before_is_skipped() {

@@ -63,7 +63,7 @@ fn numbers_and_links_records() {
 #[test]
 fn what_is_not_committed_leaves_no_trace() {
     let mut slots = [SlotState::default(); 4];
-    let mut sequencer = with_slots(&mut slots);
+    let sequencer = with_slots(&mut slots);
     let (mut out, mut again) = ([0; 100], [0; 100]);
     let before = (sequencer.position(), sequencer.slot_count());
     let first = sequencer
