@@ -1,26 +1,25 @@
-//! The state digest: a sum, modulo 2^64, of one term for everything in the state (WIRE.md, section 5).
+//! The state digest: a sum, modulo 2^64, of one term for everything in the state (WIRE.md, section
+//! 5).
 //!
-//! Addition makes a change that was applied twice, or not at all, visible, and lets writer and reader follow the digest
-//! in time proportional to the change: subtract the terms that go, add those that come. The sums over a row's
-//! components are [`kernel::digest`](crate::kernel::digest).
+//! Addition makes a change that was applied twice, or not at all, visible, and lets writer and
+//! reader follow the digest in time proportional to the change: subtract the terms that go, add
+//! those that come. The sums over a row's components are [`kernel::digest`](crate::kernel::digest).
 //!
 //! It detects faults. It does not withstand an adversary, who can construct states of equal digest.
 //!
 //! ```
-//! use delta_core::digest::{StateDigest, id_term, row_term};
+//! use delta_core::digest::{id_term, row_term};
 //! use delta_core::kernel::digest::{lane_change, row_sum};
 //!
 //! let mut row = [0.0_f32, 1.0, 2.0, 3.0];
-//! let mut digest = StateDigest::EMPTY + id_term(7, b"doc-7") + row_term(7, row_sum(&row));
+//! let of = |row: &[f32]| id_term(7, b"doc-7").wrapping_add(row_term(7, row_sum(row)));
+//! let digest = of(&row);
 //!
 //! let (old, new) = (row[2], 2.5_f32);
-//! digest += row_term(7, lane_change(2, old.to_bits(), new.to_bits()));
+//! let change = row_term(7, lane_change(2, old.to_bits(), new.to_bits()));
 //! row[2] = new;
-//! assert_eq!(digest, StateDigest::EMPTY + id_term(7, b"doc-7") + row_term(7, row_sum(&row)));
+//! assert_eq!(of(&row), digest.wrapping_add(change));
 //! ```
-
-use core::fmt;
-use core::ops::{Add, AddAssign, Sub, SubAssign};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -31,70 +30,8 @@ const BLOCK_DOMAIN: u64 = 0x1_0000_0000;
 const SLOT_DOMAIN: u64 = 0x2_0000_0000;
 const TOMBSTONE: u64 = 0xdead_5107_5107_dead;
 
-/// The digest of a whole state. Its operators wrap.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct StateDigest(u64);
-
-impl StateDigest {
-    /// The digest of the empty state: 0.
-    pub const EMPTY: Self = Self(0);
-
-    /// The digest that a header's `state_digest` field holds.
-    #[must_use]
-    pub const fn new(value: u64) -> Self {
-        Self(value)
-    }
-
-    /// The value for a header's `state_digest` field.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-/// Adds a term, modulo 2^64.
-impl Add<u64> for StateDigest {
-    type Output = Self;
-
-    #[inline]
-    fn add(self, term: u64) -> Self {
-        Self(self.0.wrapping_add(term))
-    }
-}
-
-/// Removes a term, modulo 2^64.
-impl Sub<u64> for StateDigest {
-    type Output = Self;
-
-    #[inline]
-    fn sub(self, term: u64) -> Self {
-        Self(self.0.wrapping_sub(term))
-    }
-}
-
-impl AddAssign<u64> for StateDigest {
-    #[inline]
-    fn add_assign(&mut self, term: u64) {
-        *self = *self + term;
-    }
-}
-
-impl SubAssign<u64> for StateDigest {
-    #[inline]
-    fn sub_assign(&mut self, term: u64) {
-        *self = *self - term;
-    }
-}
-
-/// Sixteen lower-case hexadecimal digits.
-impl fmt::Display for StateDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// SplitMix64's output function of `x` advanced by one step (Steele, Lea and Flood, "Fast splittable pseudorandom
-/// number generators", 2014).
+/// SplitMix64's output function of `x` advanced by one step (Steele, Lea and Flood, "Fast
+/// splittable pseudorandom number generators", 2014).
 pub(crate) const fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -109,7 +46,8 @@ pub const fn slot_key(slot: u32) -> u64 {
     mix(SLOT_DOMAIN + widen(slot)) | 1
 }
 
-/// The odd key of a row's component: the product of its key within a block of 64 and of the block's key.
+/// The odd key of a row's component: the product of its key within a block of 64 and of the block's
+/// key.
 ///
 /// This is the definition; the kernels look most factors up.
 #[must_use]
@@ -120,9 +58,10 @@ pub const fn lane_key(dim_index: u32) -> u64 {
         .wrapping_mul(block_key(index / LANES_PER_BLOCK as u64))
 }
 
-/// The odd key of component `lane` (0..64) of any block.
+/// The odd key of component `lane` (0..64) of any block: 32 bits, so that the product with a
+/// component's bits is one 32 x 32 bit multiplication.
 pub(crate) const fn key_in_block(lane: u64) -> u64 {
-    mix(lane) | 1
+    (mix(lane) >> 32) | 1
 }
 
 /// The odd key of the block that starts at component `block * 64`.
@@ -130,8 +69,8 @@ pub(crate) const fn block_key(block: u64) -> u64 {
     mix(BLOCK_DOMAIN + block) | 1
 }
 
-/// The term of a slot's row, or of a change of it: `row_sum` is a sum of component bits times [`lane_key`], or a
-/// difference of two.
+/// The term of a slot's row, or of a change of it: `row_sum` is a sum of component bits times
+/// [`lane_key`], or a difference of two.
 #[must_use]
 #[inline]
 pub const fn row_term(slot: u32, row_sum: u64) -> u64 {

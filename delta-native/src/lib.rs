@@ -1,1 +1,37 @@
-//! Delta on hosts.
+//! Delta on hosts: what `delta-core` leaves to its surroundings.
+//!
+//! - [`region`], [`clock`]: memory for a ring and time for records, which the core is given and
+//!   never takes.
+//! - [`npy`]: arrays from `.npy` files, checked so that a damaged file is an error and never a
+//!   large allocation.
+//! - [`stream`]: update streams on disk (four shapes) as one list of insert, update and delete
+//!   events.
+//! - [`replay`]: the main job, a stream through the whole pipeline and a comparison at its end.
+//! - [`array_delta`], [`inspect`]: the change between two arrays as a `.delta` file, and what
+//!   such a file holds.
+//! - [`sample`]: small real streams that travel inside this crate.
+//! - [`output`]: files that are there completely or not at all.
+//! - [`source`]: where input comes from, a file or bytes in memory.
+//!
+//! ```
+//! use delta_native::{sample, stream::Operation};
+//!
+//! for stream in sample::streams()? {
+//!     let inserts = stream.iter().filter(|event| event.operation == Operation::Insert).count();
+//!     assert_eq!(stream.slots() as usize, inserts);
+//! }
+//! # Ok::<(), delta_native::stream::StreamError>(())
+//! ```
+
+pub mod array_delta;
+pub mod clock;
+#[cfg(test)]
+mod fixtures;
+pub mod inspect;
+pub mod npy;
+pub mod output;
+pub mod region;
+pub mod replay;
+pub mod sample;
+pub mod source;
+pub mod stream;

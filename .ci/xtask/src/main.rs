@@ -1,2 +1,127 @@
-//! Workspace tasks.
-fn main() {}
+//! Workspace tasks, run as `cargo xtask COMMAND`; `cargo xtask --help` lists them.
+
+mod build_std;
+mod lint;
+mod loom;
+mod setup;
+mod shell;
+mod style;
+mod summary;
+mod targets;
+mod test;
+mod wasm;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+struct Command {
+    name: &'static str,
+    /// One line for the help text.
+    about: &'static str,
+    /// Takes the arguments after the command's name.
+    run: fn(&[String]) -> Result<()>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "test",
+        about: "Install what the tests need, then run all of them (or the checks named after it)",
+        run: test::run,
+    },
+    Command {
+        name: "lint",
+        about: "rustfmt, clippy and docs with warnings denied, line and file lengths",
+        run: lint::run,
+    },
+    Command {
+        name: "wasm",
+        about: "Build delta-wasm for wasm32, scalar and simd128, and print the sizes",
+        run: |rest| without_arguments(rest, || wasm::build().map(drop)),
+    },
+    Command {
+        name: "targets",
+        about: "Build delta-core for wasm32 and thumbv7m with nothing but `core`: no allocator",
+        run: |rest| without_arguments(rest, targets::prove),
+    },
+    Command {
+        name: "loom",
+        about: "Run the loom models of the ring",
+        run: |rest| without_arguments(rest, || loom::run().map(drop)),
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let (name, rest) = match arguments.split_first() {
+        None => ("--help", arguments),
+        Some((name, rest)) => (name.as_str(), rest),
+    };
+    if matches!(name, "--help" | "-h" | "help") || rest.iter().any(|word| word == "--help") {
+        print!("{}", help());
+        return Ok(());
+    }
+    match COMMANDS.iter().find(|command| command.name == name) {
+        Some(command) => (command.run)(rest),
+        None => bail!("no task is called `{name}`; `cargo xtask --help` lists them"),
+    }
+}
+
+fn without_arguments(rest: &[String], run: impl FnOnce() -> Result<()>) -> Result<()> {
+    match rest.first() {
+        None => run(),
+        Some(word) => bail!("unexpected argument `{word}`: this task takes none"),
+    }
+}
+
+fn help() -> String {
+    let mut text = String::from("Usage: cargo xtask COMMAND\n\nCommands:\n");
+    for Command { name, about, .. } in COMMANDS {
+        text += &format!("  {name:<8} {about}\n");
+    }
+    text += &format!("\nChecks of `test`: {}\n", summary::names_of(test::CHECKS));
+    text += &format!("Checks of `lint`: {}\n", summary::names_of(lint::CHECKS));
+    text += &format!(
+        "\nEnvironment:\n  {} chooses the compiler of wasm32:\n{}",
+        build_std::COMPILER_VARIABLE,
+        "    debian  Debian's rustc-web, with the sources of rust-web-src\n    \
+         target  the toolchain's own wasm32 target\n    \
+         PATH    a rustc that has a wasm32 core library\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_names_every_command() {
+        let help = help();
+        for command in COMMANDS {
+            assert!(
+                help.contains(&format!("  {} ", command.name)),
+                "{}",
+                command.name
+            );
+        }
+        assert!(help.lines().all(|line| line.len() <= 100), "{help}");
+    }
+
+    #[test]
+    fn an_unknown_command_or_argument_is_refused() {
+        assert!(dispatch(&["tset".into()]).is_err());
+        assert!(dispatch(&["loom".into(), "fast".into()]).is_err());
+        assert!(dispatch(&["test".into(), "no-such-check".into()]).is_err());
+    }
+}

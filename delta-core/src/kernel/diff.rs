@@ -1,47 +1,36 @@
 //! Which components of a row changed, and to what.
 //!
-//! The row is compared in words of 64 lanes, one bit a lane, eight words at a time. Words without a change cost little
-//! more than a loop that only loads and compares. From the others, positions are taken eight at a time whether a bit is
-//! there or not, and the surplus is overwritten by the next word's: how many bits a word has is then rarely a branch,
-//! which at a few changes a word would be mispredicted at each (the trick is that of Langdale and Lemire, "Parsing
-//! gigabytes of JSON per second", 2019, section 3.2).
+//! One pass over both rows, 64 lanes at a time (`scan.rs` says how), and one more over what
+//! changed.
 
 use core::fmt;
-use core::ops::{ControlFlow, Range};
+use core::ops::ControlFlow;
 
-use crate::simd::{Block, LANES, Native, Vector};
+use self::scan::{Buffers, Found, Scan, as_index, count};
+use crate::simd::{Block, Native, Vector};
 
-/// Lanes of a word of change bits.
-const WORD_LANES: usize = 64;
-/// Words compared before any of their bits is looked at.
-const CHUNK_WORDS: usize = 8;
-const CHUNK_LANES: usize = CHUNK_WORDS * WORD_LANES;
-/// Positions taken from a word at a time.
-const GROUP: usize = 8;
-/// Positions collected before they are handed on: a 1,536-d row with 5% changes is handed on once.
-const COLLECTED: usize = 160;
+mod scan;
 
-type Words = [u64; CHUNK_WORDS];
-
-/// How many components differ in their bits: -0.0 differs from +0.0, a NaN with other payload from another. Time:
-/// O(`old.len()`).
+/// How many components differ in their bits: -0.0 differs from +0.0, a NaN with other payload from
+/// another. Time: O(`old.len()`).
 ///
 /// # Errors
 ///
 /// [`DiffError::LengthMismatch`] if the rows differ in length.
 pub fn count_changed(old: &[f32], new: &[f32]) -> Result<usize, DiffError> {
     check_lengths(old, new)?;
-    Ok(count_where(old, new, Native::changed_mask))
+    Ok(count(old, new, Native::changed_mask))
 }
 
-/// Calls `f(index, new_bits)` for every component whose bits differ, in ascending order, until it breaks.
+/// Calls `f(index, new_bits)` for every component whose bits differ, in ascending order, until it
+/// breaks.
 ///
 /// Returns what the last call returned. Time: O(`old.len()`).
 ///
 /// # Errors
 ///
-/// [`DiffError::LengthMismatch`] if the rows differ in length, [`DiffError::TooLong`] if an index would not fit a u32;
-/// `f` is then not called.
+/// [`DiffError::LengthMismatch`] if the rows differ in length, [`DiffError::TooLong`] if an index
+/// would not fit a u32; `f` is then not called.
 ///
 /// ```
 /// use core::ops::ControlFlow;
@@ -64,30 +53,39 @@ pub fn for_each_changed(
     mut f: impl FnMut(u32, u32) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, DiffError> {
     check_indices(old, new)?;
-    Ok(scan(old, new, Native::changed_mask, |found| match found {
-        Found::Indices(indices) => indices.iter().try_for_each(|&index| {
-            let Some(value) = new.get(index as usize) else {
-                return ControlFlow::Continue(());
-            };
-            f(index, value.to_bits())
-        }),
-        Found::Run(range) => {
-            let values = new.get(range.clone()).unwrap_or_default();
-            range
-                .zip(values)
-                .try_for_each(|(index, value)| f(as_index(index), value.to_bits()))
+    let mut buffers = Buffers::new();
+    let mut scan = Scan::new(old, new, Native::changed_mask, &mut buffers);
+    while let Some(found) = scan.next() {
+        let flow = match found {
+            Found::Indices(indices) => indices.iter().try_for_each(|&index| {
+                let Some(value) = new.get(index as usize) else {
+                    return ControlFlow::Continue(());
+                };
+                f(index, value.to_bits())
+            }),
+            Found::Run(range) => {
+                let values = new.get(range.clone()).unwrap_or_default();
+                range
+                    .zip(values)
+                    .try_for_each(|(index, value)| f(as_index(index), value.to_bits()))
+            }
+        };
+        if flow.is_break() {
+            return Ok(flow);
         }
-    }))
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
-/// Writes the index and the new value of every component whose bits differ, in ascending order, and returns how many
-/// there are. Exact: [`scatter`](super::apply::scatter) of the result turns `old` into `new` in every bit. Time:
-/// O(`old.len()`).
+/// Writes the index and the new value of every component whose bits differ, in ascending order, and
+/// returns how many there are. Exact: [`scatter`](super::apply::scatter) of the result turns `old`
+/// into `new` in every bit. Time: O(`old.len()`).
 ///
 /// # Errors
 ///
-/// [`DiffError::LengthMismatch`] if the rows differ in length, [`DiffError::TooLong`] if an index would not fit a u32,
-/// [`DiffError::OutputFull`] if `indices` or `values` is too short; what they hold is then unspecified.
+/// [`DiffError::LengthMismatch`] if the rows differ in length, [`DiffError::TooLong`] if an index
+/// would not fit a u32, [`DiffError::OutputFull`] if `indices` or `values` is too short; what they
+/// hold is then unspecified.
 ///
 /// ```
 /// use delta_core::kernel::diff::diff;
@@ -107,11 +105,13 @@ pub fn diff(
     diff_where(old, new, Native::changed_mask, indices, values)
 }
 
-/// As [`diff`], but leaves out components whose difference is small: listed are those whose bits differ and for which
-/// `|new - old| <= epsilon`, in f32 arithmetic, does not hold. A change to or from NaN or between infinities is listed.
+/// As [`diff`], but leaves out components whose difference is small: listed are those whose bits
+/// differ and for which `|new - old| <= epsilon`, in f32 arithmetic, does not hold. A change to or
+/// from NaN or between infinities is listed.
 ///
-/// With `epsilon` 0 the result is not that of [`diff`]: +0.0 and -0.0 are 0 apart, so a change of a zero's sign is left
-/// out here and listed there. A NaN or negative `epsilon` lists what [`diff`] lists.
+/// With `epsilon` 0 the result is not that of [`diff`]: +0.0 and -0.0 are 0 apart, so a change of a
+/// zero's sign is left out here and listed there. A NaN or negative `epsilon` lists what [`diff`]
+/// lists.
 ///
 /// # Errors
 ///
@@ -146,13 +146,6 @@ fn check_indices(old: &[f32], new: &[f32]) -> Result<(), DiffError> {
     }
 }
 
-/// An index below a length that [`check_indices`] accepted.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the length fits a u32")]
-fn as_index(index: usize) -> u32 {
-    index as u32
-}
-
 fn diff_where(
     old: &[f32],
     new: &[f32],
@@ -162,12 +155,17 @@ fn diff_where(
 ) -> Result<usize, DiffError> {
     check_indices(old, new)?;
     let mut written = 0;
-    let flow = scan(old, new, changed, |found| {
+    let mut buffers = Buffers::new();
+    let mut scan = Scan::new(old, new, changed, &mut buffers);
+    while let Some(found) = scan.next() {
         let end = written + found.len();
         let (Some(indices), Some(values)) =
             (indices.get_mut(written..end), values.get_mut(written..end))
         else {
-            return ControlFlow::Break(());
+            return Err(DiffError::OutputFull {
+                needed: count(old, new, changed),
+                capacity: indices.len().min(values.len()),
+            });
         };
         match found {
             Found::Indices(found) => {
@@ -184,181 +182,8 @@ fn diff_where(
             }
         }
         written = end;
-        ControlFlow::Continue(())
-    });
-    match flow {
-        ControlFlow::Continue(()) => Ok(written),
-        ControlFlow::Break(()) => Err(DiffError::OutputFull {
-            needed: count_where(old, new, changed),
-            capacity: indices.len().min(values.len()),
-        }),
     }
-}
-
-fn count_where(old: &[f32], new: &[f32], changed: impl Fn(&Block, &Block) -> u16) -> usize {
-    let chunks = old.chunks(CHUNK_LANES).zip(new.chunks(CHUNK_LANES));
-    let words = chunks.flat_map(|(old, new)| compare(old, new, &changed));
-    words.map(|word| word.count_ones() as usize).sum()
-}
-
-/// Changed components, in ascending order.
-enum Found<'a> {
-    Indices(&'a [u32]),
-    /// All of a range: a dense change is copied, not picked.
-    Run(Range<usize>),
-}
-
-impl Found<'_> {
-    #[inline(always)]
-    fn len(&self) -> usize {
-        match self {
-            Self::Indices(indices) => indices.len(),
-            Self::Run(range) => range.len(),
-        }
-    }
-}
-
-/// Hands the changed components of two rows of equal length to `hand_on` until it breaks.
-#[inline(always)]
-fn scan(
-    old: &[f32],
-    new: &[f32],
-    changed: impl Fn(&Block, &Block) -> u16,
-    mut hand_on: impl FnMut(Found<'_>) -> ControlFlow<()>,
-) -> ControlFlow<()> {
-    let mut collected = Collected::new();
-    let chunks = old.chunks(CHUNK_LANES).zip(new.chunks(CHUNK_LANES));
-    for (chunk, (old, new)) in chunks.enumerate() {
-        let words = compare(old, new, &changed);
-        if words == [0; CHUNK_WORDS] {
-            continue;
-        }
-        let start = chunk * CHUNK_LANES;
-        // A word that the row does not fill is never all ones.
-        let used_words = old.len().div_ceil(WORD_LANES);
-        if words.iter().take(used_words).all(|&word| word == u64::MAX) {
-            hand_on(Found::Indices(collected.take()))?;
-            hand_on(Found::Run(start..start + old.len()))?;
-            continue;
-        }
-        let (words, starts, count) = without_zeros(words, as_index(start));
-        for (&word, &start) in words.iter().zip(&starts).take(count) {
-            if !collected.has_room_for_a_word() {
-                hand_on(Found::Indices(collected.take()))?;
-            }
-            collected.push_bits_of(word, start);
-        }
-    }
-    hand_on(Found::Indices(collected.take()))
-}
-
-/// The change bits of up to eight words; those of lanes that the chunks do not have are 0.
-#[inline(always)]
-fn compare(old: &[f32], new: &[f32], changed: impl Fn(&Block, &Block) -> u16) -> Words {
-    let mut words = [0; CHUNK_WORDS];
-    let (old_words, old_rest) = old.as_chunks::<WORD_LANES>();
-    let (new_words, new_rest) = new.as_chunks::<WORD_LANES>();
-    for (word, (old, new)) in words.iter_mut().zip(old_words.iter().zip(new_words)) {
-        *word = compare_word(old, new, &changed);
-    }
-    if !old_rest.is_empty() {
-        if let Some(word) = words.get_mut(old_words.len()) {
-            *word = compare_word(old_rest, new_rest, &changed);
-        }
-    }
-    words
-}
-
-/// The change bits of up to 64 lanes. Lanes that fill the last block up are equal in both.
-#[inline(always)]
-fn compare_word(old: &[f32], new: &[f32], changed: impl Fn(&Block, &Block) -> u16) -> u64 {
-    let mut word = 0;
-    let (old_blocks, old_rest) = old.as_chunks::<LANES>();
-    let (new_blocks, new_rest) = new.as_chunks::<LANES>();
-    for (block, (old, new)) in old_blocks.iter().zip(new_blocks).enumerate() {
-        word |= u64::from(changed(old, new)) << (block * LANES);
-    }
-    if !old_rest.is_empty() {
-        let mask = changed(&padded(old_rest), &padded(new_rest));
-        word |= u64::from(mask) << (old_blocks.len() * LANES);
-    }
-    word
-}
-
-fn padded(lanes: &[f32]) -> Block {
-    let mut block = [0.0; LANES];
-    for (to, from) in block.iter_mut().zip(lanes) {
-        *to = *from;
-    }
-    block
-}
-
-/// The words that are not 0, the index of each one's first lane, and their number; without a branch on any word.
-#[inline(always)]
-fn without_zeros(words: Words, start: u32) -> (Words, [u32; CHUNK_WORDS], usize) {
-    let mut kept = [0; CHUNK_WORDS];
-    let mut starts = [0; CHUNK_WORDS];
-    let mut count = 0;
-    let mut next_start = start;
-    for word in words {
-        // `count` is below CHUNK_WORDS here; the remainder says so to the compiler.
-        kept[count % CHUNK_WORDS] = word;
-        starts[count % CHUNK_WORDS] = next_start;
-        count += usize::from(word != 0);
-        next_start = next_start.wrapping_add(WORD_LANES as u32);
-    }
-    (kept, starts, count)
-}
-
-/// Indices on their way to the caller.
-struct Collected {
-    indices: [u32; COLLECTED],
-    /// At most `COLLECTED`.
-    len: usize,
-}
-
-impl Collected {
-    #[inline(always)]
-    fn new() -> Self {
-        Self {
-            indices: [0; COLLECTED],
-            len: 0,
-        }
-    }
-
-    #[inline(always)]
-    fn has_room_for_a_word(&self) -> bool {
-        self.len + WORD_LANES + GROUP <= COLLECTED
-    }
-
-    /// Appends `start` + the place of each bit of `word`. There must be room for a word.
-    #[inline(always)]
-    fn push_bits_of(&mut self, word: u64, start: u32) {
-        let end = self.len + word.count_ones() as usize;
-        let mut word = word;
-        let mut at = self.len;
-        while at < end {
-            let group = self
-                .indices
-                .get_mut(at..)
-                .and_then(|rest| rest.first_chunk_mut::<GROUP>());
-            let Some(group) = group else { break };
-            for index in group {
-                // Past the last bit any place will do; the set one spares a check for 0.
-                *index = start + (word | 1 << 63).trailing_zeros();
-                word &= word.wrapping_sub(1);
-            }
-            at += GROUP;
-        }
-        self.len = end;
-    }
-
-    /// All of them, and forgets them.
-    #[inline(always)]
-    fn take(&mut self) -> &[u32] {
-        let len = core::mem::take(&mut self.len);
-        self.indices.get(..len).unwrap_or_default()
-    }
+    Ok(written)
 }
 
 /// Why two rows were not compared, or the result not written.

@@ -1,7 +1,7 @@
 //! The loops over rows: find what changed, write it, sum it.
 //!
-//! Each is written once over [`simd::Vector`](crate::simd) where a vector unit pays, and takes slices of the caller:
-//! nothing here allocates, and no input makes it panic.
+//! Each is written once over the trait of `simd` where a vector unit pays, and takes slices of the
+//! caller: nothing here allocates, and no input makes it panic.
 
 pub mod apply;
 pub mod diff;

@@ -3,19 +3,22 @@ use super::error::Corrupt;
 use super::layout::{Geometry, HEADER_SIZE};
 use super::mem::Mem;
 use super::mem::reader::{Lent, Reader};
+use super::notify::{Notify, Polling};
 use core::fmt;
 
 /// The consuming end of a ring.
 ///
 /// Consumed records are given back to the producer when they make up an eighth of the slots or of
-/// the payload area, when the ring is found empty, by [`release`](Self::release), and on drop.
+/// the payload area, when the ring is found empty, when the producer sleeps until there is room, by
+/// [`release`](Self::release), and on drop.
 /// Delivery is at least once: records that were consumed and not released are read again by a
 /// consumer that is attached later.
 ///
 /// Alone on its cache lines, so that neighbours in memory do not slow it down.
 #[repr(align(128))]
-pub struct Consumer<M: Mem> {
+pub struct Consumer<M: Mem, N: Notify<M> = Polling> {
     reader: Reader<M>,
+    notify: N,
     backlog: Backlog,
     /// Set once the region was found corrupt.
     poison: Option<Corrupt>,
@@ -32,18 +35,20 @@ struct Backlog {
     records_max: u32,
 }
 
-impl<M: Mem> Consumer<M> {
-    pub(super) fn new(reader: Reader<M>) -> Self {
+impl<M: Mem, N: Notify<M>> Consumer<M, N> {
+    pub(super) fn new(reader: Reader<M>, notify: N) -> Self {
         let geometry = reader.geometry();
         let records_max = (geometry.slots() / 8).max(1);
         let bytes_max = (geometry.payload_bytes() / 8).max(1);
+        let backlog = Backlog {
+            bytes: 0,
+            bytes_max,
+            records_max,
+        };
         Self {
             reader,
-            backlog: Backlog {
-                bytes: 0,
-                bytes_max,
-                records_max,
-            },
+            notify,
+            backlog,
             poison: None,
         }
     }
@@ -54,7 +59,7 @@ impl<M: Mem> Consumer<M> {
     /// [`Corrupt`]: something other than the ring has written to the region. The consumer is
     /// poisoned: every later poll gives the same error.
     #[inline]
-    pub fn poll(&mut self) -> Result<Option<Received<'_, M>>, Corrupt> {
+    pub fn poll(&mut self) -> Result<Option<Received<'_, M, N>>, Corrupt> {
         if let Some(corrupt) = self.poison {
             return Err(corrupt);
         }
@@ -69,8 +74,23 @@ impl<M: Mem> Consumer<M> {
                 return Err(corrupt);
             }
         }
-        let backlog = &mut self.backlog;
-        Ok(self.reader.lend().map(|lent| Received { lent, backlog }))
+        let (backlog, notify) = (&mut self.backlog, &self.notify);
+        Ok(self.reader.lend().map(|lent| Received {
+            lent,
+            backlog,
+            notify,
+        }))
+    }
+
+    /// Releases, and waits until there is a record: the next [`poll`](Self::poll) gives it.
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll).
+    pub fn wait(&mut self) -> Result<(), Corrupt> {
+        while self.poll()?.is_none() {
+            self.reader.wait(&self.notify);
+        }
+        Ok(())
     }
 
     /// Gives all consumed records back to the producer now, as one should before blocking on
@@ -79,7 +99,7 @@ impl<M: Mem> Consumer<M> {
     pub fn release(&mut self) {
         if self.reader.held() != 0 {
             self.backlog.bytes = 0;
-            self.reader.release();
+            self.reader.release(&self.notify);
         }
     }
 
@@ -91,13 +111,13 @@ impl<M: Mem> Consumer<M> {
     }
 }
 
-impl<M: Mem> Drop for Consumer<M> {
+impl<M: Mem, N: Notify<M>> Drop for Consumer<M, N> {
     fn drop(&mut self) {
         self.release();
     }
 }
 
-impl<M: Mem> fmt::Debug for Consumer<M> {
+impl<M: Mem, N: Notify<M>> fmt::Debug for Consumer<M, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consumer")
             .field("geometry", &self.geometry())
@@ -111,12 +131,13 @@ impl<M: Mem> fmt::Debug for Consumer<M> {
 /// A record, read in place. Dropped without [`done`](Self::done) it stays unread: the next poll
 /// gives it again.
 #[must_use = "a record that is not `done` stays unread"]
-pub struct Received<'c, M: Mem> {
+pub struct Received<'c, M: Mem, N: Notify<M> = Polling> {
     lent: Lent<'c, M>,
     backlog: &'c mut Backlog,
+    notify: &'c N,
 }
 
-impl<M: Mem> Received<'_, M> {
+impl<M: Mem, N: Notify<M>> Received<'_, M, N> {
     /// The header, copied once; its payload_offset and stamp are zeroed, as they are outside of a
     /// ring.
     #[inline]
@@ -135,17 +156,22 @@ impl<M: Mem> Received<'_, M> {
     /// Marks the record as consumed; the ring gives its space back when it pays.
     #[inline]
     pub fn done(self) {
-        let Self { lent, backlog } = self;
+        let Self {
+            lent,
+            backlog,
+            notify,
+        } = self;
         let (reader, bytes) = lent.consume();
         backlog.bytes += bytes;
-        if reader.held() >= backlog.records_max || backlog.bytes >= backlog.bytes_max {
+        let is_much = reader.held() >= backlog.records_max || backlog.bytes >= backlog.bytes_max;
+        if is_much || reader.is_awaited::<N>() {
             backlog.bytes = 0;
-            reader.release();
+            reader.release(notify);
         }
     }
 }
 
-impl<M: Mem> fmt::Debug for Received<'_, M> {
+impl<M: Mem, N: Notify<M>> fmt::Debug for Received<'_, M, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Received")
             .field("header", self.header())

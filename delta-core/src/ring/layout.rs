@@ -172,7 +172,7 @@ pub(super) const fn padded(size: u32) -> u32 {
 }
 
 /// A record's header as eight little-endian words; words 3 and 6 hold what the ring knows.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
 pub struct HeaderWords(pub(super) [u64; 8]);
 

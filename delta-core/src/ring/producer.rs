@@ -3,19 +3,21 @@ use super::error::{CommitError, ReserveError};
 use super::layout::{Geometry, HEADER_SIZE};
 use super::mem::Mem;
 use super::mem::writer::{Draft, Lease, Writer};
+use super::notify::{Notify, Polling};
 use core::fmt;
 
 /// The producing end of a ring.
 ///
 /// Alone on its cache lines, so that neighbours in memory do not slow it down.
 #[repr(align(128))]
-pub struct Producer<M: Mem> {
+pub struct Producer<M: Mem, N: Notify<M> = Polling> {
     writer: Writer<M>,
+    notify: N,
 }
 
-impl<M: Mem> Producer<M> {
-    pub(super) const fn new(writer: Writer<M>) -> Self {
-        Self { writer }
+impl<M: Mem, N: Notify<M>> Producer<M, N> {
+    pub(super) const fn new(writer: Writer<M>, notify: N) -> Self {
+        Self { writer, notify }
     }
 
     /// Reserves a record with room for `len` payload bytes.
@@ -28,15 +30,33 @@ impl<M: Mem> Producer<M> {
     /// [`Geometry::max_payload`] and never fits; [`ReserveError::Corrupt`]: the region is damaged,
     /// and every later reservation that needs to look at it says the same.
     #[inline]
-    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M>, ReserveError> {
-        self.writer.lease(len).map(|lease| Grant { lease })
+    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M, N>, ReserveError> {
+        let notify = &self.notify;
+        self.writer.lease(len).map(|lease| Grant { lease, notify })
+    }
+
+    /// Waits until a record with `len` payload bytes fits: the next [`reserve`](Self::reserve) of
+    /// as many succeeds. It waits for ever if the consumer neither goes on nor releases.
+    ///
+    /// # Errors
+    /// As [`reserve`](Self::reserve), but for [`ReserveError::Full`].
+    pub fn wait(&mut self, len: usize) -> Result<(), ReserveError> {
+        loop {
+            match self.writer.lease(len) {
+                Ok(_) => return Ok(()),
+                Err(ReserveError::Full { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            self.writer.wait(len, &self.notify);
+        }
     }
 
     /// Begins a batch: records that the consumer sees all at once or not at all.
     #[inline]
-    pub const fn batch(&mut self) -> Batch<'_, M> {
+    pub const fn batch(&mut self) -> Batch<'_, M, N> {
         Batch {
             draft: self.writer.draft(),
+            notify: &self.notify,
         }
     }
 
@@ -48,7 +68,7 @@ impl<M: Mem> Producer<M> {
     }
 }
 
-impl<M: Mem> fmt::Debug for Producer<M> {
+impl<M: Mem, N: Notify<M>> fmt::Debug for Producer<M, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
             .field("geometry", &self.geometry())
@@ -60,11 +80,12 @@ impl<M: Mem> fmt::Debug for Producer<M> {
 /// A reserved record. Fill [`payload_mut`](Self::payload_mut), then [`commit`](Self::commit);
 /// dropped without a commit it leaves no trace.
 #[must_use = "a grant that is dropped is aborted"]
-pub struct Grant<'p, M: Mem> {
+pub struct Grant<'p, M: Mem, N: Notify<M> = Polling> {
     lease: Lease<'p, M>,
+    notify: &'p N,
 }
 
-impl<M: Mem> Grant<'_, M> {
+impl<M: Mem, N: Notify<M>> Grant<'_, M, N> {
     /// The payload: exactly as many bytes as were reserved, beginning at a multiple of 16. They
     /// hold whatever older payload lay there.
     #[inline]
@@ -84,11 +105,11 @@ impl<M: Mem> Grant<'_, M> {
     /// aborted.
     #[inline]
     pub fn commit(self, header: &[u8; HEADER_SIZE]) -> Result<(), CommitError> {
-        self.lease.commit(header)
+        self.lease.commit(header, self.notify)
     }
 }
 
-impl<M: Mem> fmt::Debug for Grant<'_, M> {
+impl<M: Mem, N: Notify<M>> fmt::Debug for Grant<'_, M, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Grant")
             .field("len", &self.lease.payload().len())
@@ -99,11 +120,12 @@ impl<M: Mem> fmt::Debug for Grant<'_, M> {
 /// Records that are published together. Dropped without [`publish`](Self::publish), all of them are
 /// aborted.
 #[must_use = "a batch that is dropped is aborted"]
-pub struct Batch<'p, M: Mem> {
+pub struct Batch<'p, M: Mem, N: Notify<M> = Polling> {
     draft: Draft<'p, M>,
+    notify: &'p N,
 }
 
-impl<M: Mem> Batch<'_, M> {
+impl<M: Mem, N: Notify<M>> Batch<'_, M, N> {
     /// Reserves the batch's next record with room for `len` payload bytes. Its commit writes the
     /// record but does not publish it.
     ///
@@ -111,8 +133,9 @@ impl<M: Mem> Batch<'_, M> {
     /// As [`Producer::reserve`]. A batch fills the ring too: on [`ReserveError::Full`] publish what
     /// it has, or it may wait for ever.
     #[inline]
-    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M>, ReserveError> {
-        self.draft.lease(len).map(|lease| Grant { lease })
+    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M, N>, ReserveError> {
+        let notify = self.notify;
+        self.draft.lease(len).map(|lease| Grant { lease, notify })
     }
 
     /// Records committed to the batch so far.
@@ -131,11 +154,11 @@ impl<M: Mem> Batch<'_, M> {
     /// for which the consumer waits. O(records).
     #[inline]
     pub fn publish(self) {
-        self.draft.publish();
+        self.draft.publish(self.notify);
     }
 }
 
-impl<M: Mem> fmt::Debug for Batch<'_, M> {
+impl<M: Mem, N: Notify<M>> fmt::Debug for Batch<'_, M, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
             .field("len", &self.len())

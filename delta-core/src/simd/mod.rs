@@ -1,9 +1,9 @@
 //! The only module that names a target: one trait, one backend a file.
 //!
-//! [`Vector`] works on blocks of 16 lanes passed as arrays, so each method is a safe function of its arguments alone.
-//! Kernels are written once, generic over it, and run on [`Native`], the best backend that the compile target
-//! guarantees. A new backend is a file of trait methods, its lines below, and one invocation of
-//! `tests::backend_tests!`.
+//! [`Vector`] works on blocks of 16 lanes passed as arrays, so each method is a safe function of
+//! its arguments alone. Kernels are written once, generic over it, and run on [`Native`], the best
+//! backend that the compile target guarantees. A new backend is a file of trait methods, its lines
+//! below, and one invocation of `tests::backend_tests!`.
 #![allow(
     unsafe_code,
     reason = "vector instructions and vector loads are unsafe functions"
@@ -41,10 +41,11 @@ pub(crate) type Block = [f32; LANES];
 ///
 /// In every mask bit `i` speaks of lane `i`. All backends return equal masks for equal bits.
 pub(crate) trait Vector {
-    /// The lanes whose bits differ: an integer comparison, so -0.0 differs from +0.0 and a NaN equals itself.
+    /// The lanes whose bits differ: an integer comparison, so -0.0 differs from +0.0 and a NaN
+    /// equals itself.
     fn changed_mask(old: &Block, new: &Block) -> u16;
 
-    /// The lanes whose bits differ and for which `|new - old| <= epsilon` (in f32 arithmetic) does not hold. A
-    /// difference that is NaN, or an `epsilon` that is, never holds.
+    /// The lanes whose bits differ and for which `|new - old| <= epsilon` (in f32 arithmetic) does
+    /// not hold. A difference that is NaN, or an `epsilon` that is, never holds.
     fn changed_beyond_mask(old: &Block, new: &Block, epsilon: f32) -> u16;
 }

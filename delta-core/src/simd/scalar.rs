@@ -1,5 +1,5 @@
-//! The definition of every method, one lane at a time: the oracle of the other backends, and the backend of targets
-//! without a vector unit.
+//! The definition of every method, one lane at a time: the oracle of the other backends, and the
+//! backend of targets without a vector unit.
 
 use super::{Block, Vector};
 

@@ -47,7 +47,8 @@ fn load(block: &Block) -> [v128; 4] {
     })
 }
 
-/// All ones in the lanes whose bits are equal or whose difference is at most `epsilon`. The comparison is false for NaN.
+/// All ones in the lanes whose bits are equal or whose difference is at most `epsilon`. The
+/// comparison is false for NaN.
 #[inline(always)]
 fn same_or_within(old: v128, new: v128, epsilon: v128) -> v128 {
     v128_or(
@@ -56,7 +57,8 @@ fn same_or_within(old: v128, new: v128, epsilon: v128) -> v128 {
     )
 }
 
-/// One bit a lane of four registers whose lanes are all ones or all zeros: signed saturation keeps both as they are.
+/// One bit a lane of four registers whose lanes are all ones or all zeros: signed saturation keeps
+/// both as they are.
 #[inline(always)]
 fn lane_mask(lanes: [v128; 4]) -> u16 {
     let low = i16x8_narrow_i32x4(lanes[0], lanes[1]);
@@ -67,6 +69,7 @@ fn lane_mask(lanes: [v128; 4]) -> u16 {
 #[cfg(test)]
 mod tests {
     super::super::tests::backend_tests!(
-        super::Simd128: changed_mask_matches_scalar_simd128, changed_beyond_mask_matches_scalar_simd128
+        super::Simd128:
+        changed_mask_matches_scalar_simd128, changed_beyond_mask_matches_scalar_simd128
     );
 }

@@ -15,14 +15,15 @@ pub(crate) struct Sse2;
 impl Vector for Sse2 {
     #[inline(always)]
     fn changed_mask(old: &Block, new: &Block) -> u16 {
-        // SAFETY: the function needs SSE2 and nothing else; `simd` compiles this file for x86_64 alone, whose
-        // baseline has SSE2.
+        // SAFETY: the function needs SSE2 and nothing else; `simd` compiles this file for x86_64
+        // alone, whose baseline has SSE2.
         unsafe { changed_mask(old, new) }
     }
 
     #[inline(always)]
     fn changed_beyond_mask(old: &Block, new: &Block, epsilon: f32) -> u16 {
-        // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled for.
+        // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
+        // for.
         unsafe { changed_beyond_mask(old, new, epsilon) }
     }
 }
@@ -54,8 +55,8 @@ fn changed_beyond_mask(old: &Block, new: &Block, epsilon: f32) -> u16 {
     ])
 }
 
-/// All ones in the lanes whose bits are equal or whose difference is at most `epsilon`. The ordered comparison is false
-/// for NaN.
+/// All ones in the lanes whose bits are equal or whose difference is at most `epsilon`. The ordered
+/// comparison is false for NaN.
 #[inline]
 #[target_feature(enable = "sse2")]
 fn same_or_within(old: __m128, new: __m128, epsilon: __m128) -> __m128i {
@@ -68,7 +69,8 @@ fn same_or_within(old: __m128, new: __m128, epsilon: __m128) -> __m128i {
     )
 }
 
-/// One bit a lane of four registers whose lanes are all ones or all zeros: signed saturation keeps both as they are.
+/// One bit a lane of four registers whose lanes are all ones or all zeros: signed saturation keeps
+/// both as they are.
 #[inline]
 #[target_feature(enable = "sse2")]
 #[expect(

@@ -1,6 +1,11 @@
 //! Any backend against [`Scalar`], and `Scalar` against literal masks.
 //!
-//! The helpers need neither randomness from outside nor files, so that they run wherever a test harness does.
+//! The helpers need neither randomness from outside nor files, so that they run wherever a test
+//! harness does.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "tests cut bits down on purpose"
+)]
 
 use super::{Block, LANES, Scalar, Vector};
 use crate::digest::mix;
@@ -41,7 +46,8 @@ const EPSILONS: [f32; 9] = [
     -1.0,
 ];
 
-/// Calls `check` with blocks in which every special value meets every other in every lane, then with arbitrary bits.
+/// Calls `check` with blocks in which every special value meets every other in every lane, then
+/// with arbitrary bits.
 fn for_each_block_pair(mut check: impl FnMut(&Block, &Block)) {
     for old in SPECIAL_BITS {
         for shift in 0..SPECIAL_BITS.len() {

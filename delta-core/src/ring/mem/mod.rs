@@ -10,12 +10,17 @@
     reason = "shared memory is reached through raw pointers, proved here alone"
 )]
 
+#[cfg(loom)]
+pub(super) mod loom;
 pub(super) mod raw;
 pub(super) mod reader;
 pub(super) mod recover;
 pub(super) mod region;
 pub(super) mod static_ring;
 pub(super) mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use access::Access;
 
@@ -56,7 +61,7 @@ pub(super) mod access {
         /// Stores the stamp of the slot of `position` (Release).
         fn store_stamp(&self, position: u32, stamp: u32);
         /// A sequentially consistent fence.
-        fn fence();
+        fn fence(&self);
         /// Lets the other side run, for loops that wait for it.
         fn pause();
 

@@ -139,7 +139,7 @@ impl<'a> Access for RawMem<'a> {
     }
 
     #[inline]
-    fn fence() {
+    fn fence(&self) {
         fence(Ordering::SeqCst);
     }
 

@@ -6,6 +6,7 @@ use super::Mem;
 use super::recover::{Start, check_place};
 use crate::ring::error::Corrupt;
 use crate::ring::layout::{ControlWord, Geometry, HEADER_SIZE, HeaderWords, padded};
+use crate::ring::notify::Notify;
 
 /// No cursor is known: the first record can lie anywhere. No offset has this value.
 const UNKNOWN: u32 = u32::MAX;
@@ -119,10 +120,38 @@ impl<M: Mem> Reader<M> {
 
     /// Gives everything before the position back to the producer.
     #[inline]
-    pub(in crate::ring) fn release(&mut self) {
+    pub(in crate::ring) fn release<N: Notify<M>>(&mut self, notify: &N) {
         self.released = self.position;
         // Release: all reads of the released records come before it.
         self.mem.store(ControlWord::ReadPosition, self.position);
+        if N::SLEEPS {
+            self.mem.fence();
+            if self.is_awaited::<N>() {
+                notify.wake(self.mem.word(ControlWord::ReadPosition));
+            }
+        }
+    }
+
+    /// Whether the producer sleeps until something is released.
+    #[inline]
+    pub(in crate::ring) fn is_awaited<N: Notify<M>>(&self) -> bool {
+        N::SLEEPS && self.mem.load(ControlWord::ProducerWaiting) != 0
+    }
+
+    /// Waits until the producer has published something, or for no reason. Call when there was
+    /// nothing to read and everything is released.
+    pub(in crate::ring) fn wait<N: Notify<M>>(&mut self, notify: &N) {
+        let word = self.mem.word(ControlWord::Published);
+        if !N::SLEEPS {
+            return notify.wait(word, self.position);
+        }
+        self.mem.store(ControlWord::ConsumerWaiting, 1);
+        self.mem.fence();
+        let published = self.mem.load(ControlWord::Published);
+        if let Ok(false) = self.look() {
+            notify.wait(self.mem.word(ControlWord::Published), published);
+        }
+        self.mem.store(ControlWord::ConsumerWaiting, 0);
     }
 }
 

@@ -6,6 +6,7 @@ use super::writer::Writer;
 use crate::ring::consumer::Consumer;
 use crate::ring::error::RegionError;
 use crate::ring::layout::{ControlWord, Geometry, MAGIC, READY, REGION_ALIGN, REGION_VERSION};
+use crate::ring::notify::{Notify, Polling};
 use crate::ring::producer::Producer;
 use core::ptr::NonNull;
 
@@ -116,33 +117,45 @@ impl<'a> Region<'a> {
         self.mem.geometry()
     }
 
-    /// Both ends of the ring.
+    /// Both ends of the ring, which poll.
     #[must_use]
     pub fn split(self) -> (Producer<RawMem<'a>>, Consumer<RawMem<'a>>) {
+        self.split_with(Polling)
+    }
+
+    /// Both ends of the ring, which wait for one another by `notify`.
+    #[must_use]
+    pub fn split_with<N>(self, notify: N) -> (Producer<RawMem<'a>, N>, Consumer<RawMem<'a>, N>)
+    where
+        N: Notify<RawMem<'a>> + Clone,
+    {
         let consumer = Self {
             mem: self.mem.clone(),
             ..self
         };
-        (self.into_producer(), consumer.into_consumer())
+        (
+            self.into_producer(notify.clone()),
+            consumer.into_consumer(notify),
+        )
     }
 
     /// The producing end alone. An attached one clears what is left of an unfinished batch.
     #[must_use]
-    pub fn into_producer(self) -> Producer<RawMem<'a>> {
+    pub fn into_producer<N: Notify<RawMem<'a>>>(self, notify: N) -> Producer<RawMem<'a>, N> {
         if self.is_attached {
             self.start.clear_unpublished(&self.mem);
         }
-        // SAFETY: `self` is the region's only handle (invariant) and gone now, so this is its only
-        // writer; `start` describes it.
-        Producer::new(unsafe { Writer::new(self.mem, self.start) })
+        // SAFETY: `self` is the region's only handle that makes a producer (invariant) and gone
+        // now, so this is its only writer; `start` describes it.
+        Producer::new(unsafe { Writer::new(self.mem, self.start) }, notify)
     }
 
     /// The consuming end alone.
     #[must_use]
-    pub fn into_consumer(self) -> Consumer<RawMem<'a>> {
-        // SAFETY: `self` is the region's only handle (invariant) and gone now, so this is its only
-        // reader; `start` describes it.
-        Consumer::new(unsafe { Reader::new(self.mem, self.start) })
+    pub fn into_consumer<N: Notify<RawMem<'a>>>(self, notify: N) -> Consumer<RawMem<'a>, N> {
+        // SAFETY: `self` is the region's only handle that makes a consumer (invariant) and gone
+        // now, so this is its only reader; `start` describes it.
+        Consumer::new(unsafe { Reader::new(self.mem, self.start) }, notify)
     }
 }
 

@@ -5,6 +5,7 @@ use super::recover::Start;
 use super::writer::Writer;
 use crate::ring::consumer::Consumer;
 use crate::ring::layout::{CONTROL_SIZE, Geometry, HEADER_SIZE};
+use crate::ring::notify::{Notify, Polling};
 use crate::ring::producer::Producer;
 use core::fmt;
 use core::mem::{offset_of, size_of};
@@ -79,9 +80,21 @@ impl<const SLOTS: usize, const BYTES: usize> StaticRing<SLOTS, BYTES> {
         }
     }
 
-    /// Empties the ring and gives both its ends. O(SLOTS).
+    /// Empties the ring and gives both its ends, which poll. O(SLOTS).
     #[must_use]
     pub fn split(&mut self) -> (Producer<RawMem<'_>>, Consumer<RawMem<'_>>) {
+        self.split_with(Polling)
+    }
+
+    /// Empties the ring and gives both its ends, which wait for one another by `notify`. O(SLOTS).
+    #[must_use]
+    pub fn split_with<'a, N>(
+        &'a mut self,
+        notify: N,
+    ) -> (Producer<RawMem<'a>, N>, Consumer<RawMem<'a>, N>)
+    where
+        N: Notify<RawMem<'a>> + Clone,
+    {
         let base = NonNull::from(self).cast::<u8>();
         // SAFETY: `self` is 128-aligned, has the geometry's layout and size (asserted when
         // compiling), is initialised where the layout has fields, and is borrowed mutably for as
@@ -91,7 +104,10 @@ impl<const SLOTS: usize, const BYTES: usize> StaticRing<SLOTS, BYTES> {
         let writer = unsafe { Writer::new(mem.clone(), Start::empty(0)) };
         // SAFETY: likewise its only reader.
         let reader = unsafe { Reader::new(mem, Start::empty(0)) };
-        (Producer::new(writer), Consumer::new(reader))
+        (
+            Producer::new(writer, notify.clone()),
+            Consumer::new(reader, notify),
+        )
     }
 }
 

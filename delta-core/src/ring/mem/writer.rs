@@ -9,6 +9,7 @@ use super::recover::Start;
 use crate::ring::cursor::Space;
 use crate::ring::error::{CommitError, Corrupt, ReserveError};
 use crate::ring::layout::{ControlWord, Geometry, HEADER_SIZE, HeaderWords, PAYLOAD_ALIGN};
+use crate::ring::notify::Notify;
 
 /// The only producer of a region.
 ///
@@ -70,6 +71,22 @@ impl<M: Mem> Writer<M> {
         Ok(Lease::new(&self.mem, &mut self.front, place, true))
     }
 
+    /// Waits until the consumer has moved, or for no reason. Call when a lease was refused as full.
+    pub(in crate::ring) fn wait<N: Notify<M>>(&mut self, len: usize, notify: &N) {
+        let word = self.mem.word(ControlWord::ReadPosition);
+        if !N::SLEEPS {
+            return notify.wait(word, self.front.read);
+        }
+        self.mem.store(ControlWord::ProducerWaiting, 1);
+        self.mem.fence();
+        // Looks again, which brings `read` up to date.
+        let refused = self.front.reserve(&self.mem, &mut self.poison, len);
+        if let Err(ReserveError::Full { .. }) = refused {
+            notify.wait(word, self.front.read);
+        }
+        self.mem.store(ControlWord::ProducerWaiting, 0);
+    }
+
     /// Begins a batch.
     #[inline]
     pub(in crate::ring) const fn draft(&mut self) -> Draft<'_, M> {
@@ -103,7 +120,7 @@ impl<M: Mem> Draft<'_, M> {
     /// Publishes the records from the second to the last, then the first: a consumer, which reads
     /// in order, sees all or none.
     #[inline]
-    pub(in crate::ring) fn publish(self) {
+    pub(in crate::ring) fn publish<N: Notify<M>>(self, notify: &N) {
         let Self { writer, mut front } = self;
         let geometry = writer.mem.geometry();
         let first = front.head;
@@ -120,6 +137,7 @@ impl<M: Mem> Draft<'_, M> {
         writer.mem.store_stamp(first, geometry.ready_stamp(first));
         front.head = front.next;
         writer.front = front;
+        announce(&writer.mem, front.head, notify);
     }
 }
 
@@ -207,6 +225,18 @@ impl Front {
     }
 }
 
+/// Tells a consumer that sleeps that all before `head` is published.
+#[inline]
+fn announce<M: Mem, N: Notify<M>>(mem: &M, head: u32, notify: &N) {
+    if N::SLEEPS {
+        mem.store(ControlWord::Published, head);
+        mem.fence();
+        if mem.load(ControlWord::ConsumerWaiting) != 0 {
+            notify.wake(mem.word(ControlWord::Published));
+        }
+    }
+}
+
 /// One slot and its payload bytes, taken from a front. Dropped, nothing was taken.
 pub(in crate::ring) struct Lease<'f, M: Mem> {
     mem: &'f M,
@@ -252,7 +282,11 @@ impl<'f, M: Mem> Lease<'f, M> {
     /// Writes the header, with the payload's offset, and moves the front on. A writer's own lease
     /// publishes the record, a draft's does not.
     #[inline]
-    pub(in crate::ring) fn commit(self, header: &[u8; HEADER_SIZE]) -> Result<(), CommitError> {
+    pub(in crate::ring) fn commit<N: Notify<M>>(
+        self,
+        header: &[u8; HEADER_SIZE],
+        notify: &N,
+    ) -> Result<(), CommitError> {
         let Self {
             mem,
             front,
@@ -270,16 +304,18 @@ impl<'f, M: Mem> Lease<'f, M> {
         }
         words.set_payload_offset(place.offset);
         drop(view);
-        let position = front.next;
+        // In locals: the compiler must assume that a store to the region changes what `front` holds.
+        let (position, after) = (front.next, front.next.wrapping_add(1));
         // SAFETY: next - read < slots (`Front::place` checked it), so the slot's last record is
         // released and its next unpublished: the consumer accesses nothing of it but the stamp.
         unsafe { mem.write_header(position, &words) };
         front.space.take(place.offset, payload_size);
-        front.next = position.wrapping_add(1);
+        front.next = after;
         if publishes {
             // Release: header and payload are written before the stamp that lets the consumer read.
             mem.store_stamp(position, mem.geometry().ready_stamp(position));
-            front.head = front.next;
+            front.head = after;
+            announce(mem, after, notify);
         }
         Ok(())
     }

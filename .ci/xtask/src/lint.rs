@@ -1,0 +1,83 @@
+//! `cargo xtask lint`: everything that reads the code without running it.
+
+use anyhow::Result;
+
+use crate::summary::{self, Check};
+use crate::{setup, shell, style, wasm};
+
+pub(crate) const CHECKS: &[Check] = &[
+    Check {
+        name: "format",
+        about: "rustfmt",
+        run: || built(format()),
+    },
+    Check {
+        name: "style",
+        about: "lengths of files and lines",
+        run: || built(style::check()),
+    },
+    Check {
+        name: "clippy",
+        about: "warnings denied, host",
+        run: || built(clippy()),
+    },
+    Check {
+        name: "wasm32",
+        about: "warnings denied, wasm32",
+        run: || built(wasm::lint()),
+    },
+    Check {
+        name: "docs",
+        about: "rustdoc, warnings denied",
+        run: || built(docs()),
+    },
+];
+
+/// Runs the checks that `names` lists, or all if it is empty.
+pub(crate) fn run(names: &[String]) -> Result<()> {
+    summary::run_chosen(CHECKS, names)
+}
+
+fn built(result: Result<()>) -> Result<u32> {
+    result.map(|()| 0)
+}
+
+fn format() -> Result<()> {
+    setup::ensure_component("fmt", "rustfmt")?;
+    shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))?;
+    shell::run(&mut shell::cargo([
+        "fmt",
+        "--check",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+    ]))
+}
+
+/// The workspace, the core as the loom models see it, and the fuzz crate.
+fn clippy() -> Result<()> {
+    const DENY: [&str; 3] = ["--", "-D", "warnings"];
+    setup::ensure_component("clippy", "clippy")?;
+    shell::run(shell::cargo(["clippy", "--workspace", "--all-targets"]).args(DENY))?;
+
+    let mut loom = shell::cargo(["clippy", "--package", "delta-core", "--all-targets"]);
+    loom.env("RUSTFLAGS", "--cfg loom")
+        .env("CARGO_TARGET_DIR", shell::target_dir("loom"));
+    shell::run(loom.args(DENY))?;
+
+    let mut fuzz = shell::cargo([
+        "clippy",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--all-targets",
+    ]);
+    shell::run(
+        fuzz.arg("--target-dir")
+            .arg(shell::target_dir("fuzz"))
+            .args(DENY),
+    )
+}
+
+fn docs() -> Result<()> {
+    let mut cargo = shell::cargo(["doc", "--workspace", "--no-deps"]);
+    shell::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
+}

@@ -1,0 +1,165 @@
+//! Installs what the tests need and a fresh machine with rustup may lack.
+
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::build_std::{self, BuildStd};
+use crate::shell;
+
+/// Oldest Node that has the `node:test` runner in full.
+const NODE_MAJOR: u32 = 18;
+
+/// Something a check needs.
+struct Need {
+    what: &'static str,
+    is_met: fn() -> bool,
+    debian_packages: &'static [&'static str],
+    /// Another way to get it, for a machine without those packages.
+    otherwise: &'static [&'static str],
+}
+
+const NEEDS: &[Need] = &[
+    Need {
+        what: "a compiler with the sources of `core`, for wasm32 and thumbv7m",
+        is_met: || BuildStd::find().is_ok(),
+        debian_packages: &build_std::DEBIAN_PACKAGES,
+        otherwise: &["rustup", "component", "add", "rust-src"],
+    },
+    Need {
+        what: "Node 18 or later, to run the wasm modules",
+        is_met: || node_major().is_some_and(|major| major >= NODE_MAJOR),
+        debian_packages: &["nodejs"],
+        otherwise: &[],
+    },
+    Need {
+        what: "a C++ compiler, for libFuzzer",
+        is_met: || shell::is_there("c++"),
+        debian_packages: &["g++"],
+        otherwise: &[],
+    },
+];
+
+/// Meets every need, by Debian's packages where apt is there, else in the other way. Says in one
+/// line what it installs. A need that stays unmet is an error that names the ways to meet it.
+pub(crate) fn run() -> Result<()> {
+    let mut missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_met)()).collect();
+    if missing.is_empty() {
+        println!("nothing to install");
+        return Ok(());
+    }
+    install_debian(&missing);
+    for need in &missing {
+        if let (false, [program, arguments @ ..]) = ((need.is_met)(), need.otherwise) {
+            println!("installing {}", need.what);
+            // Its failure shows below: the need is still unmet.
+            let _ = shell::run(shell::command(program).args(arguments));
+        }
+    }
+    missing.retain(|need| !(need.is_met)());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what: Vec<&str> = missing.iter().map(|need| need.what).collect();
+    let remedies: Vec<String> = missing.iter().map(|need| need.remedy()).collect();
+    bail!("missing: {}\n{}", what.join("; "), remedies.join("\n"))
+}
+
+impl Need {
+    fn remedy(&self) -> String {
+        let apt = format!("apt-get install {}", self.debian_packages.join(" "));
+        let other = match self.otherwise {
+            [] => "install it by the system's own package manager".to_owned(),
+            words => words.join(" "),
+        };
+        format!(
+            "  {}\n    on Debian: {apt}\n    elsewhere: {other}",
+            self.what
+        )
+    }
+}
+
+/// Installs the packages of all needs in one go. Errors are printed by apt itself and show again as
+/// unmet needs.
+fn install_debian(needs: &[&Need]) {
+    if !shell::is_there("apt-get") {
+        return;
+    }
+    let packages: Vec<&str> = needs
+        .iter()
+        .flat_map(|need| need.debian_packages)
+        .copied()
+        .collect();
+    println!("installing Debian packages: {}", packages.join(" "));
+    let _ = shell::run(apt_get().args(["update", "-qq"]));
+    let mut install = apt_get();
+    install
+        .args(["install", "-y", "-qq", "--no-install-recommends"])
+        .args(&packages);
+    if shell::run(&mut install).is_err() && packages.len() > 1 {
+        // One unknown package must not keep the others out.
+        for need in needs {
+            let mut install = apt_get();
+            install.args(["install", "-y", "-qq", "--no-install-recommends"]);
+            let _ = shell::run(install.args(need.debian_packages));
+        }
+    }
+}
+
+/// `apt-get`, through sudo unless this is root. (sudo drops variables, so `env` sets this one.)
+fn apt_get() -> Command {
+    let user = shell::output(shell::command("id").arg("-u")).unwrap_or_default();
+    let through_sudo = user.trim() != "0" && shell::is_there("sudo");
+    let mut command = shell::command(if through_sudo { "sudo" } else { "env" });
+    if through_sudo {
+        command.arg("env");
+    }
+    command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    command
+}
+
+/// Node's major version, if it is installed.
+fn node_major() -> Option<u32> {
+    if !shell::is_there("node") {
+        return None;
+    }
+    major_of(&shell::output(shell::command("node").arg("--version")).ok()?)
+}
+
+fn major_of(version: &str) -> Option<u32> {
+    version
+        .trim()
+        .strip_prefix('v')?
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+/// Adds the toolchain's component for `cargo SUBCOMMAND` if it is not there.
+pub(crate) fn ensure_component(subcommand: &str, component: &str) -> Result<()> {
+    if shell::succeeds(shell::cargo([subcommand, "--version"]).env_remove("RUSTC")) {
+        return Ok(());
+    }
+    println!("installing the toolchain's {component}");
+    shell::run(shell::command("rustup").args(["component", "add", component]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_nodes_version() {
+        assert_eq!(major_of("v20.20.2\n"), Some(20));
+        assert_eq!(major_of("18.1"), None);
+        assert_eq!(major_of(""), None);
+    }
+
+    #[test]
+    fn a_remedy_names_both_ways() {
+        let remedy = NEEDS.first().map(Need::remedy).unwrap();
+        assert!(remedy.contains("apt-get install rustc-web libstd-rust-web-dev rust-web-src"));
+        assert!(remedy.contains("rustup component add rust-src"));
+    }
+}

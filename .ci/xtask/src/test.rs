@@ -1,0 +1,94 @@
+//! `cargo xtask test`: installs what is missing, then runs every test there is.
+
+use anyhow::Result;
+
+use crate::summary::{self, Check};
+use crate::{loom, setup, shell, targets, wasm};
+
+pub(crate) const CHECKS: &[Check] = &[
+    Check {
+        name: "setup",
+        about: "install what the tests need",
+        run: || built(setup::run()),
+    },
+    Check {
+        name: "unit",
+        about: "tests of the workspace",
+        run: workspace_tests,
+    },
+    Check {
+        name: "doc",
+        about: "examples in the documentation",
+        run: doc_tests,
+    },
+    Check {
+        name: "lz4-alloc",
+        about: "the core, where a dependent turns on lz4_flex's `alloc`",
+        run: lz4_alloc,
+    },
+    Check {
+        name: "loom",
+        about: "models of the ring",
+        run: loom::run,
+    },
+    Check {
+        name: "wasm",
+        about: "wasm32, scalar and simd128, run in Node",
+        run: wasm_in_node,
+    },
+    Check {
+        name: "targets",
+        about: "no allocator: thumbv7m and wasm32 with `core` alone",
+        run: || built(targets::prove()),
+    },
+    Check {
+        name: "fuzz",
+        about: "the fuzz targets compile",
+        run: fuzz_check,
+    },
+];
+
+/// Runs the checks that `names` lists, or all if it is empty.
+pub(crate) fn run(names: &[String]) -> Result<()> {
+    summary::run_chosen(CHECKS, names)
+}
+
+fn built(result: Result<()>) -> Result<u32> {
+    result.map(|()| 0)
+}
+
+fn workspace_tests() -> Result<u32> {
+    let mut cargo = shell::cargo(["test", "--workspace", "--lib", "--bins", "--tests"]);
+    shell::run_tests(cargo.args(["--examples", "--no-fail-fast"]))
+}
+
+fn doc_tests() -> Result<u32> {
+    shell::run_tests(&mut shell::cargo(["test", "--workspace", "--doc"]))
+}
+
+/// Cargo unifies features, so a dependent that wants lz4_flex's `alloc` changes the signatures that
+/// the core compiles against.
+fn lz4_alloc() -> Result<u32> {
+    let mut cargo = shell::cargo(["test", "--package", "delta-core", "--lib", "--tests"]);
+    shell::run_tests(cargo.args(["--features", "lz4_flex/alloc"]))
+}
+
+fn wasm_in_node() -> Result<u32> {
+    let modules = wasm::build()?;
+    let mut node = shell::command("node");
+    node.args(["--test-reporter=tap", "delta-wasm/tests/node.mjs"])
+        .arg(modules.scalar)
+        .arg(modules.simd128);
+    shell::run_tests(&mut node)
+}
+
+/// The crate is a workspace of its own and needs a nightly compiler to run, but any to check.
+fn fuzz_check() -> Result<u32> {
+    let mut cargo = shell::cargo([
+        "check",
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--target-dir",
+    ]);
+    built(shell::run(cargo.arg(shell::target_dir("fuzz"))))
+}

@@ -1,0 +1,42 @@
+//! How a side of the ring waits for the other.
+//!
+//! A side that sleeps sets its waiting flag, fences, looks again, and waits on the word that the
+//! other side changes, as long as it holds the value seen. The other side changes its word, fences,
+//! and wakes if the flag is set. Of two sequentially consistent fences one comes first, so either
+//! the sleeper sees the change or the other sees the flag: no wake-up is lost. A batch pays for one
+//! fence, a ring of pollers for none.
+use super::mem::Mem;
+
+/// A way to wait for the other side, which both sides of a ring must share.
+///
+/// `M::Word` is the u32 atomic of the memory: [`AtomicU32`](core::sync::atomic::AtomicU32) for
+/// [`RawMem`](super::RawMem), so that an operating system can wait on its address.
+pub trait Notify<M: Mem> {
+    /// Whether [`wait`](Self::wait) sleeps until [`wake`](Self::wake). If not, `wake` is never
+    /// called, and neither flags nor fences cost anything.
+    const SLEEPS: bool;
+
+    /// Waits while `word` holds `expected`: compares and goes to sleep in one step that no `wake`
+    /// can come between. It may return early for any reason.
+    fn wait(&self, word: &M::Word, expected: u32);
+
+    /// Wakes the side that waits on `word`, if one does.
+    fn wake(&self, word: &M::Word);
+}
+
+/// Waits by looking again and again, with the processor's hint for that. The fastest answer, at the
+/// price of a busy core.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Polling;
+
+impl<M: Mem> Notify<M> for Polling {
+    const SLEEPS: bool = false;
+
+    #[inline]
+    fn wait(&self, _word: &M::Word, _expected: u32) {
+        M::pause();
+    }
+
+    #[inline]
+    fn wake(&self, _word: &M::Word) {}
+}

@@ -1,0 +1,232 @@
+//! `delta replay [STREAM...]`.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use delta_native::replay::{Options, Report, replay};
+use delta_native::{sample, stream::Stream};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Replay update streams into replicas and compare these bit for bit
+///
+/// Every event goes primary -> capture thread -> ring -> apply thread -> replica; at the end rows,
+/// ids, metadata and tombstones of primary and replica are compared. Without STREAM, the small real
+/// sample that travels inside this command is replayed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Path stems of streams: NAME.jsonl + NAME.npy (events), NAME.init.npy + .step.npy +
+    /// .row.npy + .new.npy (row updates), or NAME.npy alone (2-D: snapshots, 3-D: old and new
+    /// pairs)
+    #[arg(value_name = "STREAM")]
+    streams: Vec<PathBuf>,
+    /// Print one JSON object a stream, a line each
+    #[arg(long)]
+    json: bool,
+    /// Most updates without changed metadata that share a record; 1: none do
+    #[arg(long, value_name = "N", default_value_t = Options::default().batch,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        Self {
+            streams: Vec::new(),
+            json: false,
+            batch: Options::default().batch,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let progress = Progress::new(if args.streams.is_empty() {
+        sample::NAMES.len()
+    } else {
+        args.streams.len()
+    });
+    let mut reports = Vec::new();
+    let mut step = |stream: Stream| -> anyhow::Result<()> {
+        progress.begin("replaying", stream.name());
+        let options = Options { batch: args.batch };
+        let report = replay(&stream, &options)
+            .with_context(|| format!("cannot replay {}", stream.name()))?;
+        if args.json {
+            let mut line = serde_json::to_vec(&report).context("cannot write a report")?;
+            line.push(b'\n');
+            progress.suspend(|| super::print(&line))?;
+        }
+        reports.push(report);
+        progress.advance();
+        Ok(())
+    };
+    if args.streams.is_empty() {
+        for stream in sample::streams().context("cannot load the sample")? {
+            step(stream)?;
+        }
+    }
+    for path in &args.streams {
+        progress.begin("loading", &path.display().to_string());
+        let stream = Stream::load(path)
+            .with_context(|| format!("cannot load the stream {}", path.display()))?;
+        step(stream)?;
+    }
+    progress.finish();
+    let identical = reports.iter().all(|report| report.replica_identical);
+    if !args.json {
+        super::print(text(&reports).as_bytes())?;
+    }
+    Ok(if identical {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::EXIT_DIFFERENT)
+    })
+}
+
+/// The table that a person reads, and below it what it comes to.
+fn text(reports: &[Report]) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header([
+            "stream",
+            "dim",
+            "inserts",
+            "updates",
+            "deletes",
+            "updates sent",
+            "smaller",
+            "deltas/s",
+            "p50",
+            "p99",
+            "digest",
+            "replica",
+        ]);
+    for report in reports {
+        table.add_row([
+            report.stream.clone(),
+            report.dim.to_string(),
+            grouped(report.inserts),
+            grouped(report.updates),
+            grouped(report.deletes),
+            bytes(report.wire_bytes),
+            format!("{:.2}x", report.wire_ratio_total),
+            grouped_rate(report.deltas_per_s),
+            microseconds(report.latency_ns_p50),
+            microseconds(report.latency_ns_p99),
+            report.digest.clone(),
+            if report.replica_identical {
+                "identical"
+            } else {
+                "DIFFERS"
+            }
+            .to_owned(),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1).take(9) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut text = format!("{table}\n");
+    for report in reports {
+        if let Some(difference) = &report.difference {
+            text.push_str(&format!(
+                "{}: replica differs in {difference}\n",
+                report.stream
+            ));
+        }
+    }
+    if reports.iter().all(|report| report.replica_identical) {
+        let deltas = reports.iter().map(|report| report.deltas).sum::<u64>();
+        text.push_str(&format!(
+            "replica identical: rows, ids, metadata and tombstones, bit for bit, after {} deltas\n",
+            grouped(deltas)
+        ));
+    }
+    text
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate for people, finite and positive"
+)]
+fn grouped_rate(rate: f64) -> String {
+    grouped(rate.round() as u64)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn bytes(count: u64) -> String {
+    match count {
+        0..10_000 => format!("{count} B"),
+        10_000..10_000_000 => format!("{:.1} kB", count as f64 / 1e3),
+        _ => format!("{:.1} MB", count as f64 / 1e6),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+fn microseconds(nanoseconds: u64) -> String {
+    format!("{:.2} us", nanoseconds as f64 / 1e3)
+}
+
+/// A bar on standard error where that is a terminal, and silence elsewhere.
+struct Progress(ProgressBar);
+
+impl Progress {
+    fn new(streams: usize) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new(streams as u64);
+        if let Ok(style) = ProgressStyle::with_template("{spinner} [{pos}/{len}] {msg}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+
+    fn begin(&self, what: &str, name: &str) {
+        self.0.set_message(format!("{what} {name}"));
+    }
+
+    fn advance(&self) {
+        self.0.inc(1);
+    }
+
+    fn suspend<R>(&self, print: impl FnOnce() -> R) -> R {
+        self.0.suspend(print)
+    }
+
+    fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_000), "1,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+}

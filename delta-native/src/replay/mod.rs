@@ -1,0 +1,91 @@
+//! The main job: a whole update stream, primary -> capture thread -> ring -> apply thread ->
+//! replica, and a comparison bit for bit at the end.
+//!
+//! Every stream is replayed twice: as fast as it goes, with batches where updates come without
+//! metadata, and with one delta in flight, which gives latencies.
+//!
+//! ```
+//! let stream = &delta_native::sample::streams()?[1];
+//! let report = delta_native::replay::replay(stream, &Default::default())?;
+//! assert!(report.replica_identical);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod meter;
+mod pass;
+mod primary;
+mod report;
+
+use delta_core::pipeline::{apply::PollError, batch::BatchError, capture::CaptureError};
+use delta_core::ring;
+
+use crate::region::RegionError;
+use crate::stream::Stream;
+use pass::Mode;
+
+pub use report::{Memory, Report};
+
+/// How to replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Most updates that share a record, at least 1. Only updates without changed metadata do.
+    pub batch: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { batch: 32 }
+    }
+}
+
+/// Why a stream could not be replayed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplayError {
+    /// There is no memory for the ring.
+    #[error(transparent)]
+    Memory(#[from] RegionError),
+    /// The ring's region is refused.
+    #[error("the ring cannot be made: {0}")]
+    Region(ring::RegionError),
+    /// A change was not captured.
+    #[error("event {event}: {error}")]
+    Capture {
+        /// Number of the event, from 0.
+        event: usize,
+        /// Why.
+        error: CaptureError,
+    },
+    /// A change was not taken into a batch.
+    #[error("event {event}: {error}")]
+    Batch {
+        /// Number of the event, from 0.
+        event: usize,
+        /// Why.
+        error: BatchError,
+    },
+    /// The replica refused a record.
+    #[error("the replica stopped: {0}")]
+    Apply(PollError),
+    /// The other thread ended early.
+    #[error("one side of the ring stopped before the stream ended")]
+    Stopped,
+}
+
+/// Replays `stream` and reports sizes, speed and whether the replica is identical. O(stream).
+///
+/// # Errors
+/// See [`ReplayError`]. A replica that differs is not an error but a finding of the report.
+pub fn replay(stream: &Stream, options: &Options) -> Result<Report, ReplayError> {
+    let throughput = pass::run(
+        stream,
+        Mode::Throughput {
+            batch: options.batch.max(1),
+        },
+    )?;
+    let latency = pass::run(stream, Mode::OneInFlight)?;
+    Ok(Report::new(stream, throughput, latency))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! The primary of a replay: the vector store whose write hooks are captured.
+//!
+//! It is deliberately plain and shares no code with the replica's store, so that comparing the two
+//! means something.
+
+use delta_core::payload::metadata::MetadataEdit;
+use delta_core::store::Replica;
+
+use crate::stream::{Event, Metadata, Operation};
+
+/// Rows, ids, metadata and tombstones by slot. Ids and metadata borrow the loaded stream.
+#[derive(Debug)]
+pub(super) struct Primary<'s> {
+    /// At least 1.
+    dim: usize,
+    /// `entities.len() * dim` components.
+    rows: Vec<f32>,
+    entities: Vec<Entity<'s>>,
+}
+
+#[derive(Debug)]
+struct Entity<'s> {
+    id: &'s [u8],
+    metadata: Metadata<'s>,
+    deleted: bool,
+}
+
+impl<'s> Primary<'s> {
+    /// An empty primary with room for `slots` rows of `dim` components.
+    pub(super) fn with_capacity(slots: usize, dim: usize) -> Self {
+        Self {
+            dim,
+            rows: Vec::with_capacity(slots * dim),
+            entities: Vec::with_capacity(slots),
+        }
+    }
+
+    /// Memory of rows, and of what refers to ids and metadata, in bytes.
+    pub(super) fn memory(&self) -> (usize, usize) {
+        (
+            self.rows.capacity() * size_of::<f32>(),
+            self.entities.capacity() * size_of::<Entity<'_>>(),
+        )
+    }
+
+    /// The row of a slot that exists.
+    pub(super) fn row(&self, slot: u32) -> &[f32] {
+        let start = slot as usize * self.dim;
+        self.rows.get(start..start + self.dim).unwrap_or_default()
+    }
+
+    /// What `event` changes in the metadata of its entity, keys ascending, into `edits`.
+    pub(super) fn metadata_edits(&self, event: &Event<'s>, edits: &mut Vec<MetadataEdit<'s>>) {
+        edits.clear();
+        let mut new = event.metadata.peekable();
+        let old = self
+            .entities
+            .get(event.slot as usize)
+            .map(|entity| entity.metadata);
+        for (key, before) in old.into_iter().flatten() {
+            while let Some((added, value)) = new.next_if(|(added, _)| *added < key) {
+                edits.push(MetadataEdit {
+                    key: added,
+                    old: None,
+                    new: Some(value),
+                });
+            }
+            let after = new
+                .next_if(|(same, _)| *same == key)
+                .map(|(_, value)| value);
+            if after != Some(before) {
+                edits.push(MetadataEdit {
+                    key,
+                    old: Some(before),
+                    new: after,
+                });
+            }
+        }
+        edits.extend(new.map(|(key, value)| MetadataEdit {
+            key,
+            old: None,
+            new: Some(value),
+        }));
+    }
+
+    /// Makes the change of `event`, whose slots count up.
+    pub(super) fn apply(&mut self, event: &Event<'s>) {
+        let start = event.slot as usize * self.dim;
+        match event.operation {
+            Operation::Insert => {
+                self.rows.extend_from_slice(event.row);
+                let (id, metadata) = (event.id, event.metadata);
+                self.entities.push(Entity {
+                    id,
+                    metadata,
+                    deleted: false,
+                });
+            }
+            Operation::Update => {
+                if let Some(row) = self.rows.get_mut(start..start + self.dim) {
+                    row.copy_from_slice(event.row);
+                }
+                if let Some(entity) = self.entities.get_mut(event.slot as usize) {
+                    entity.metadata = event.metadata;
+                }
+            }
+            Operation::Delete => {
+                if let Some(entity) = self.entities.get_mut(event.slot as usize) {
+                    entity.deleted = true;
+                }
+            }
+        }
+    }
+
+    /// Where `replica` first differs in any bit of rows, ids, metadata or tombstones.
+    pub(super) fn first_difference(&self, replica: &impl Replica) -> Option<String> {
+        let slots = self.entities.len();
+        if replica.slot_count() as usize != slots {
+            return Some(format!("{} slots instead of {slots}", replica.slot_count()));
+        }
+        let mut metadata = Vec::new();
+        (0..).zip(&self.entities).find_map(|(slot, entity)| {
+            let bits = |row: &[f32]| row.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            let rows_equal = replica
+                .row(slot)
+                .is_some_and(|row| bits(row) == bits(self.row(slot)));
+            metadata.clear();
+            replica.visit_metadata(slot, &mut |key, value| {
+                metadata.push((key.to_vec(), value.to_vec()));
+            });
+            let metadata_equal = entity.metadata.len() == metadata.len()
+                && entity.metadata.zip(&metadata).all(
+                    |((key, value), (replica_key, replica_value))| {
+                        key == replica_key && value == replica_value
+                    },
+                );
+            let what = if !rows_equal {
+                "row"
+            } else if replica.id(slot) != Some(entity.id) {
+                "id"
+            } else if !metadata_equal {
+                "metadata"
+            } else if replica.is_deleted(slot) != entity.deleted {
+                "tombstone"
+            } else {
+                return None;
+            };
+            Some(format!("the {what} of slot {slot}"))
+        })
+    }
+}

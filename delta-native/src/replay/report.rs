@@ -1,0 +1,183 @@
+//! What a replay found out.
+
+use serde::Serialize;
+
+use super::meter::Meter;
+use super::pass::Pass;
+use crate::stream::Stream;
+
+/// The figures of one replayed stream. Sizes in bytes; `raw`, `value`, `wire` and `metadata` are of
+/// updates alone.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The stream's name.
+    pub stream: String,
+    /// Components of a row.
+    pub dim: u32,
+    /// Events: inserts, updates and deletes.
+    pub deltas: u64,
+    /// Inserts.
+    pub inserts: u64,
+    /// Updates.
+    pub updates: u64,
+    /// Deletes.
+    pub deletes: u64,
+    /// Records that carried them, control records included.
+    pub records: u64,
+    /// New values as they are: four bytes a component.
+    pub raw_bytes: u64,
+    /// Encoded values with their tag.
+    pub value_bytes: u64,
+    /// Whole records with their header but without metadata; of a record in a batch, its share.
+    pub wire_bytes: u64,
+    /// Metadata sections as they travel.
+    pub metadata_bytes: u64,
+    /// raw / value in total; 0 without updates, as the other ratios.
+    pub ratio_total: f64,
+    /// Median over updates of raw / value.
+    pub ratio_median: f64,
+    /// raw / wire in total.
+    pub wire_ratio_total: f64,
+    /// Median over updates of raw / wire.
+    pub wire_ratio_median: f64,
+    /// Events a second, from the first capture to the last apply.
+    pub deltas_per_s: f64,
+    /// Median nanoseconds from before capture to after apply, one delta in flight.
+    pub latency_ns_p50: u64,
+    /// 99th percentile of the same.
+    pub latency_ns_p99: u64,
+    /// Memory of the passes.
+    pub memory: Memory,
+    /// Replica and primary agree in every bit of rows, ids, metadata and tombstones, after both
+    /// passes, and the digest that travelled is that of the replica.
+    pub replica_identical: bool,
+    /// Where they first differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<String>,
+    /// State digest after the last record, 16 hex digits.
+    pub digest: String,
+}
+
+/// Memory that a replay uses, in bytes.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Memory {
+    /// Rows and slot states of the primary and its sequencer.
+    pub primary_bytes: usize,
+    /// Rows and slots of the replica.
+    pub replica_bytes: usize,
+    /// The ring's region.
+    pub ring_bytes: usize,
+    /// Ids and metadata of primary and replica.
+    pub attributes_bytes: usize,
+    /// The loaded stream.
+    pub stream_bytes: usize,
+}
+
+impl Report {
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    pub(super) fn new(stream: &Stream, throughput: Pass, latency: Pass) -> Self {
+        let counts = stream.counts();
+        let raw = 4.0 * f64::from(stream.dim());
+        let Meter {
+            updates,
+            wire_bytes,
+            metadata_bytes,
+            records,
+            ..
+        } = throughput.meter;
+        let value_bytes = updates
+            .iter()
+            .map(|size| u64::from(size.value_bytes))
+            .sum::<u64>();
+        let raw_bytes = 4 * u64::from(stream.dim()) * counts.updates;
+        let ratio = |bytes: u64| {
+            if bytes == 0 {
+                0.0
+            } else {
+                raw_bytes as f64 / bytes as f64
+            }
+        };
+        let deltas = stream.len() as u64;
+        let mut latencies_ns = latency.latencies_ns;
+        latencies_ns.sort_unstable();
+        let memory = stream.memory();
+        let difference = throughput.difference.or(latency.difference);
+        Self {
+            stream: stream.name().to_owned(),
+            dim: stream.dim(),
+            deltas,
+            inserts: counts.inserts,
+            updates: counts.updates,
+            deletes: counts.deletes,
+            records,
+            raw_bytes,
+            value_bytes,
+            wire_bytes,
+            metadata_bytes,
+            ratio_total: ratio(value_bytes),
+            ratio_median: median(
+                updates
+                    .iter()
+                    .map(|s| raw / f64::from(s.value_bytes))
+                    .collect(),
+            ),
+            wire_ratio_total: ratio(wire_bytes),
+            wire_ratio_median: median(
+                updates
+                    .iter()
+                    .map(|s| raw / f64::from(s.wire_bytes))
+                    .collect(),
+            ),
+            deltas_per_s: deltas as f64 / throughput.elapsed.as_secs_f64().max(1e-9),
+            latency_ns_p50: percentile(&latencies_ns, 50),
+            latency_ns_p99: percentile(&latencies_ns, 99),
+            memory: Memory {
+                stream_bytes: memory.rows_bytes + memory.text_bytes + memory.events_bytes,
+                ..throughput.memory
+            },
+            replica_identical: difference.is_none(),
+            difference,
+            digest: format!("{:016x}", throughput.digest),
+        }
+    }
+}
+
+/// The middle value, or the mean of the two middle ones; 0 of none.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let upper = values.get(values.len() / 2).copied();
+    let lower = values.get(values.len().saturating_sub(1) / 2).copied();
+    lower
+        .zip(upper)
+        .map_or(0.0, |(lower, upper)| f64::midpoint(lower, upper))
+}
+
+/// The smallest value that at least `percent` of all do not exceed; 0 of none.
+fn percentile(sorted: &[u64], percent: usize) -> u64 {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_of_odd_even_and_no_values() {
+        assert_eq!(median(vec![3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
+        assert_eq!(
+            median(vec![4.0, 1.0, 2.0, 3.0]).to_bits(),
+            2.5_f64.to_bits()
+        );
+        assert_eq!(median(vec![]).to_bits(), 0.0_f64.to_bits());
+    }
+
+    #[test]
+    fn percentiles_are_the_nearest_rank() {
+        let sorted: Vec<u64> = (1..=200).collect();
+        assert_eq!(percentile(&sorted, 50), 100);
+        assert_eq!(percentile(&sorted, 99), 198);
+        assert_eq!(percentile(&[7], 50), 7);
+        assert_eq!(percentile(&[], 99), 0);
+    }
+}

@@ -1,0 +1,111 @@
+use super::*;
+use crate::fixtures::f32s;
+use crate::sample;
+
+fn figures(report: &Report) -> (u64, u64, u64, u64) {
+    (
+        report.inserts,
+        report.updates,
+        report.deletes,
+        report.raw_bytes,
+    )
+}
+
+#[test]
+fn the_sample_is_replicated_bit_for_bit() {
+    for stream in sample::streams().unwrap() {
+        let report = replay(&stream, &Options::default()).unwrap();
+        assert!(report.replica_identical, "{:?}", report.difference);
+        let counts = stream.counts();
+        let raw = 4 * u64::from(stream.dim()) * counts.updates;
+        assert_eq!(
+            figures(&report),
+            (counts.inserts, counts.updates, counts.deletes, raw)
+        );
+        assert_eq!(report.deltas, stream.len() as u64);
+        assert!(report.value_bytes <= report.raw_bytes + report.updates);
+        assert!(report.wire_bytes > report.value_bytes);
+        assert!(report.latency_ns_p50 > 0 && report.latency_ns_p50 <= report.latency_ns_p99);
+    }
+}
+
+#[test]
+fn batches_change_the_wire_and_nothing_else() {
+    let stream = &sample::streams().unwrap()[1];
+    let single = replay(stream, &Options { batch: 1 }).unwrap();
+    let batched = replay(stream, &Options { batch: 32 }).unwrap();
+    assert_eq!(single.records, single.deltas + 2);
+    assert!(batched.records < single.records);
+    assert!(batched.wire_bytes < single.wire_bytes);
+    assert_eq!(single.value_bytes, batched.value_bytes);
+    assert_eq!(single.digest, batched.digest);
+}
+
+#[test]
+fn memory_is_primary_replica_and_ring() {
+    let stream = &sample::streams().unwrap()[0];
+    let memory = replay(stream, &Options::default()).unwrap().memory;
+    let rows = stream.slots() as usize * stream.dim() as usize * 4;
+    let slots = stream.slots() as usize * 16;
+    assert_eq!(memory.primary_bytes, rows + slots);
+    assert_eq!(memory.replica_bytes, rows + slots);
+    assert!(memory.ring_bytes <= 1 << 20);
+}
+
+#[test]
+fn rows_too_large_for_the_default_ring_get_a_larger_one() {
+    let dim = 100_000_u64;
+    let values: Vec<f32> = (0..200_000_u32).map(f32::from_bits).collect();
+    let file = f32s(&[2, dim], &values);
+    let stream = Stream::load_embedded("wide", &[("wide.npy", &file)]).unwrap();
+    let report = replay(&stream, &Options::default()).unwrap();
+    assert!(report.replica_identical);
+    assert!(report.memory.ring_bytes > 2 * 4 * 100_000);
+}
+
+#[test]
+fn a_primary_finds_what_differs() {
+    use super::primary::Primary;
+    use delta_core::payload::metadata::MetadataChanges;
+    use delta_core::store::{Replica, SliceMemory, SliceStore, Slot};
+
+    let lines = "{\"op\":\"insert\",\"id\":\"a\",\"row\":0,\"ts\":1,\"n\":7}\n";
+    let file = f32s(&[1, 2], &[1.0, f32::NAN]);
+    let files = [("s.jsonl", lines.as_bytes()), ("s.npy", &file[..])];
+    let stream = Stream::load_embedded("s", &files).unwrap();
+    let event = stream.event(0).unwrap();
+    let mut primary = Primary::with_capacity(1, 2);
+    primary.apply(&event);
+
+    let differs = |row: [f32; 2], id: &[u8], metadata: &[u8], deleted: bool| {
+        let (mut rows, mut slots, mut attributes) = ([0.0; 2], [Slot::default(); 1], [0; 64]);
+        let memory = SliceMemory {
+            rows: &mut rows,
+            slots: &mut slots,
+            attributes: &mut attributes,
+        };
+        let mut store = SliceStore::new(2, memory);
+        store.push(id, MetadataChanges::parse(metadata).unwrap());
+        store.row_mut(0).copy_from_slice(&row);
+        if deleted {
+            store.mark_deleted(0);
+        }
+        primary.first_difference(&store)
+    };
+    let (row, n7) = ([1.0, f32::NAN], [1, b'n', 2, b'7']);
+    assert_eq!(differs(row, b"a", &n7, false), None);
+    let other_nan = f32::from_bits(f32::NAN.to_bits() ^ 1);
+    assert_eq!(
+        differs([1.0, other_nan], b"a", &n7, false).unwrap(),
+        "the row of slot 0"
+    );
+    assert_eq!(differs(row, b"b", &n7, false).unwrap(), "the id of slot 0");
+    assert_eq!(
+        differs(row, b"a", &[], false).unwrap(),
+        "the metadata of slot 0"
+    );
+    assert_eq!(
+        differs(row, b"a", &n7, true).unwrap(),
+        "the tombstone of slot 0"
+    );
+}
