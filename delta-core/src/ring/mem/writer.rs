@@ -201,7 +201,8 @@ impl Front {
                 published,
             });
         }
-        if found == released && self.next != released {
+        if found == released {
+            // Nothing new. (With nothing unreleased the area is empty, and nothing is refused.)
             return Ok(());
         }
         let bytes = mem.geometry().payload_bytes();
