@@ -35,8 +35,8 @@
 //! Positions count records and wrap at 2^32; position p uses slot p mod slots, a power of two. Each
 //! slot holds a *stamp*, the only word by which a record is handed over: `p - index + slots` says
 //! that the record of position p can be read, one lap less that it cannot yet, anything else that
-//! the region is damaged. A stamp grows by one lap a record (mod 2^32), and zeroed memory is a valid
-//! empty ring. There is no shared write position: the consumer looks at the slot that it will read
+//! the region is damaged. A stamp grows by one lap a record (mod 2^32), and zeroed memory is a
+//! valid empty ring. There is no shared write position: the consumer looks at the slot that it will read
 //! next, so that readiness and header arrive in one cache line.
 //!
 //! # Why it is right: ordering
