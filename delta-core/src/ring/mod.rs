@@ -36,8 +36,8 @@
 //! slot holds a *stamp*, the only word by which a record is handed over: `p - index + slots` says
 //! that the record of position p can be read, one lap less that it cannot yet, anything else that
 //! the region is damaged. A stamp grows by one lap a record (mod 2^32), and zeroed memory is a
-//! valid empty ring. There is no shared write position: the consumer looks at the slot that it will read
-//! next, so that readiness and header arrive in one cache line.
+//! valid empty ring. There is no shared write position: the consumer looks at the slot that it
+//! will read next, so that readiness and header arrive in one cache line.
 //!
 //! # Why it is right: ordering
 //! Two chains of happens-before, in opposite directions, are all there is:

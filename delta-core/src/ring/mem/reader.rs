@@ -109,7 +109,8 @@ impl<M: Mem> Reader<M> {
     pub(in crate::ring) fn lend(&mut self) -> Option<Lent<'_, M>> {
         let place = self.place?;
         // SAFETY: `place` belongs to the record at `position`, which `look` found ready and
-        // checked; the producer does not write its payload until it is released, which needs `&mut self`.
+        // checked; the producer does not write its payload until it is released, which
+        // needs `&mut self`.
         let view = unsafe { self.mem.view(place.offset, place.size) };
         Some(Lent {
             reader: self,
