@@ -1,6 +1,7 @@
 //! Tests of a region's bytes, as if another process looked at them or damaged them.
 mod damage;
 mod format;
+mod hostile;
 
 use super::raw::RawMem;
 use super::region::Region;
