@@ -41,7 +41,10 @@ fn with_loom(command: &mut Command) -> &mut Command {
     if std::env::var_os(PREEMPTIONS_VARIABLE).is_none() {
         command.env(PREEMPTIONS_VARIABLE, PREEMPTIONS_MAX);
     }
+    // The models are small and the builds of `--mutate` many: what compiles fastest.
     command
+        .env("CARGO_PROFILE_TEST_OPT_LEVEL", "0")
+        .env("CARGO_PROFILE_TEST_DEBUG", "0")
         .env("RUSTFLAGS", "--cfg loom")
         .env("CARGO_TARGET_DIR", shell::target_dir("loom"))
 }
