@@ -7,6 +7,8 @@
 //! | [`edit`] | [`Edit`]: what changes a graph; checked whole before a byte of it changes |
 //! | [`encode`] | [`Change`](encode::Change): edits as bytes, and back without a panic |
 //! | [`digest`] | the graph's terms of the state digest |
+//! | [`search`] | nearest neighbours, the same in every place |
+//! | [`capture`] | what an insert, update or delete did to an index, found by its touched set |
 //!
 //! ```
 //! use delta_core::graph::{Adjacency, Edit, GraphBuffers, ListChange, Shape, Slots};
@@ -39,11 +41,13 @@
 //! ```
 
 pub mod adjacency;
+pub mod capture;
 mod check;
 mod commit;
 pub mod digest;
 pub mod edit;
 pub mod encode;
+pub mod search;
 mod slots;
 #[cfg(test)]
 mod tests;

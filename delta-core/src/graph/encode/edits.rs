@@ -29,61 +29,79 @@ where
     I: IntoIterator<Item = Edit<'a>>,
     I::IntoIter: Clone,
 {
-    let mut writer = Writer {
-        out,
-        at: 0,
-        next: 0,
-        reference: 0,
-        lists_left: 0,
-    };
+    let size = out.len();
     let mut edits = edits.into_iter();
-    let mut index = 0;
-    writer
-        .byte(FORM_EDITS)
-        .map_err(|fault| fault.at(index, writer.out))?;
-    loop {
-        let rest = edits.clone();
-        let Some(edit) = edits.next() else {
-            return Ok(writer.at);
+    let mut index = 0_u32;
+    let mut lists_left = 0;
+    let mut write = |writer: &mut EditsWriter<'_>, edit: Edit<'a>, rest: I::IntoIter| {
+        let Edit::List {
+            layer,
+            slot,
+            change,
+        } = edit
+        else {
+            return writer.edit(&edit);
         };
-        writer
-            .edit(&edit, rest)
-            .map_err(|fault| fault.at(index, writer.out))?;
+        if lists_left == 0 {
+            lists_left = 1 + group_size(layer, rest);
+            writer.group(layer, lists_left)?;
+        }
+        lists_left -= 1;
+        writer.list(slot, change)
+    };
+    let mut writer = EditsWriter::new(out).map_err(|fault| fault.at(index, size))?;
+    while let Some(edit) = edits.next() {
+        write(&mut writer, edit, edits.clone()).map_err(|fault| fault.at(index, size))?;
         index = index.saturating_add(1);
     }
+    Ok(writer.size())
 }
 
-enum Fault {
+/// Why an edit was not written.
+#[derive(Debug)]
+pub(in crate::graph) enum Fault {
     Full,
     Unencodable,
 }
 
 impl Fault {
-    fn at(self, index: u32, out: &[u8]) -> ChangeEncodeError {
+    fn at(self, index: u32, size: usize) -> ChangeEncodeError {
         match self {
-            Self::Full => ChangeEncodeError::BufferFull { size: out.len() },
+            Self::Full => ChangeEncodeError::BufferFull { size },
             Self::Unencodable => ChangeEncodeError::Unencodable { index },
         }
     }
 }
 
-struct Writer<'o> {
+/// Writes edits one after another.
+pub(in crate::graph) struct EditsWriter<'o> {
     out: &'o mut [u8],
     at: usize,
     /// Least slot of the next list in this group.
     next: u32,
     /// What the first slot added is told against: the last one of another list, or the new node.
     reference: u32,
-    /// Lists that the group still announces.
-    lists_left: u32,
 }
 
-impl Writer<'_> {
-    fn edit<'a>(
-        &mut self,
-        edit: &Edit<'a>,
-        from_here: impl Iterator<Item = Edit<'a>>,
-    ) -> Result<(), Fault> {
+impl<'o> EditsWriter<'o> {
+    pub(in crate::graph) fn new(out: &'o mut [u8]) -> Result<Self, Fault> {
+        let mut writer = Self {
+            out,
+            at: 0,
+            next: 0,
+            reference: 0,
+        };
+        writer.byte(FORM_EDITS)?;
+        Ok(writer)
+    }
+
+    /// Bytes written.
+    pub(in crate::graph) const fn size(&self) -> usize {
+        self.at
+    }
+
+    /// Appends an edit; a list as a group of its own.
+    pub(in crate::graph) fn edit(&mut self, edit: &Edit<'_>) -> Result<(), Fault> {
         match *edit {
             Edit::Clear => self.byte(OP_CLEAR),
             Edit::Tombstone { slot } => {
@@ -100,21 +118,34 @@ impl Writer<'_> {
                 slot,
                 change,
             } => {
-                if self.lists_left == 0 {
-                    self.byte(OP_LISTS | shifted(layer)?)?;
-                    self.lists_left = group_size(layer, from_here);
-                    self.varint(self.lists_left)?;
-                    self.next = 0;
-                }
-                self.lists_left -= 1;
-                self.gap(slot)?;
-                self.change(change)
+                self.group(layer, 1)?;
+                self.list(slot, change)
             }
             Edit::Entry { slot } => {
                 self.byte(OP_ENTRY)?;
                 self.varint(slot)
             }
         }
+    }
+
+    /// Begins the lists of a layer, of which `lists` follow; nothing if none do.
+    pub(in crate::graph) fn group(&mut self, layer: u8, lists: u32) -> Result<(), Fault> {
+        if lists == 0 {
+            return Ok(());
+        }
+        self.byte(OP_LISTS | shifted(layer)?)?;
+        self.next = 0;
+        self.varint(lists)
+    }
+
+    /// Appends the next list of a group.
+    pub(in crate::graph) fn list(
+        &mut self,
+        slot: u32,
+        change: ListChange<'_>,
+    ) -> Result<(), Fault> {
+        self.gap(slot)?;
+        self.change(change)
     }
 
     fn change(&mut self, change: ListChange<'_>) -> Result<(), Fault> {

@@ -15,6 +15,7 @@ mod edits;
 mod insert;
 
 pub use edges::{Edge, encode_edges};
+pub(super) use edits::EditsWriter;
 pub use edits::encode_edits;
 pub use insert::{InsertWriter, Link};
 
