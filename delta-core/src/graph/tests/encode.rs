@@ -2,13 +2,70 @@
 
 use super::{link, patch, replace};
 use crate::graph::{
-    Edit,
+    Adjacency, Edit, ListChange,
     encode::{
         Change, ChangeEncodeError, ChangeError, Edge, InsertWriter, Link, encode_edges,
         encode_edits,
     },
 };
 use proptest::{collection::vec, prelude::*};
+
+/// An edit with lists of its own; removals by place are told by slot.
+pub(super) enum Noted {
+    List {
+        layer: u8,
+        slot: u32,
+        removed: Vec<u32>,
+        added: Vec<u32>,
+    },
+    Other(Edit<'static>),
+}
+
+impl Noted {
+    pub(super) fn of(graph: &Adjacency<'_>, edit: &Edit<'_>) -> Self {
+        let (layer, slot, change) = match *edit {
+            Edit::List {
+                layer,
+                slot,
+                change,
+            } => (layer, slot, change),
+            Edit::Insert { slot, level } => return Self::Other(Edit::Insert { slot, level }),
+            Edit::Entry { slot } => return Self::Other(Edit::Entry { slot }),
+            Edit::Tombstone { slot } => return Self::Other(Edit::Tombstone { slot }),
+            Edit::Clear => return Self::Other(Edit::Clear),
+        };
+        let current = graph.neighbours(layer, slot).unwrap_or(&[]);
+        let (removed, added) = match change {
+            ListChange::Replace(slots) => (current.to_vec(), slots.iter().collect()),
+            ListChange::Patch { removed, added } => {
+                (removed.iter().collect(), added.iter().collect())
+            }
+            ListChange::Link { removed, added } => {
+                let places = (0..current.len()).filter(|place| removed >> place & 1 == 1);
+                let removed = places.map(|place| current[place]).collect();
+                (removed, added.into_iter().collect())
+            }
+        };
+        Self::List {
+            layer,
+            slot,
+            removed,
+            added,
+        }
+    }
+
+    pub(super) fn edit(&self) -> Edit<'_> {
+        match self {
+            Self::List {
+                layer,
+                slot,
+                removed,
+                added,
+            } => patch(*layer, *slot, removed, added),
+            Self::Other(edit) => *edit,
+        }
+    }
+}
 
 fn encoded(edits: &[Edit<'_>]) -> Vec<u8> {
     let mut out = [0xee; 4096];
@@ -305,7 +362,7 @@ proptest! {
         }
         if let Ok(change) = Change::parse(&bytes) {
             for edit in change.edits() {
-                if let Edit::List { change: crate::graph::ListChange::Replace(slots), .. } = edit {
+                if let Edit::List { change: ListChange::Replace(slots), .. } = edit {
                     prop_assert_eq!(slots.iter().count(), slots.len());
                 }
             }

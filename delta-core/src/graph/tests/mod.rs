@@ -1,12 +1,17 @@
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
     reason = "tests cut numbers down on purpose"
 )]
 
+mod capture;
 mod encode;
+mod golden;
 mod history;
+mod hnsw;
 mod refuse;
+mod search;
 
 use super::{Adjacency, Edit, GraphBuffers, GraphMemoryError, ListChange, Shape, Slots};
 
