@@ -134,6 +134,7 @@ proptest! {
             prop_assert_eq!(digest, primary.digest());
 
             let size = encode_edits(edits.iter().copied(), &mut out).unwrap();
+            refuse_damaged(&mut replica, &out[..size], digest, &bytes(&primary));
             let change = Change::parse(&out[..size]).unwrap();
             replica.prepare(change).unwrap().expect_digest(digest).unwrap().commit();
             prop_assert_eq!(bytes(&replica), bytes(&primary));
@@ -154,6 +155,30 @@ proptest! {
             }
         }
     }
+}
+
+/// A change with any bit wrong is refused, or leads to the very graph that it should have (a bit of
+/// an edit that changes nothing).
+fn refuse_damaged(replica: &mut Adjacency<'_>, change: &[u8], digest: u64, right: &[u8]) {
+    let before = bytes(replica);
+    for bit in 0..change.len() * 8 {
+        let mut damaged = change.to_vec();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        let Ok(damaged) = Change::parse(&damaged) else {
+            continue;
+        };
+        let Ok(prepared) = replica.prepare(damaged) else {
+            continue;
+        };
+        let Ok(prepared) = prepared.expect_digest(digest) else {
+            continue;
+        };
+        if right == before {
+            prepared.commit();
+            assert_eq!(bytes(replica), before);
+        }
+    }
+    assert_eq!(bytes(replica), before);
 }
 
 /// What the accessors promise, read from the lists alone.
