@@ -300,14 +300,15 @@ impl Check<'_, '_> {
     ) -> Result<u64, EditError> {
         let mut sum = 0_u64;
         let mut least = 0;
-        for to in slots {
+        slots.try_each(|to| {
             list.ascends(to, &mut least)?;
             self.edge(list, to)?;
             if must_be_new {
                 list.is_new(to)?;
             }
             sum = sum.wrapping_add(list.key.edge_term(to));
-        }
+            Ok(())
+        })?;
         Ok(sum)
     }
 

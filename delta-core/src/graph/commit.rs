@@ -54,10 +54,14 @@ impl Adjacency<'_> {
 /// Writes all slots and zeroes what was in use beyond them; the new degree.
 #[inline]
 fn replace(list: &mut [u32], degree: usize, slots: Slots<'_>) -> usize {
-    for (word, slot) in list.iter_mut().zip(slots) {
-        *word = slot;
-    }
-    let count = slots.len().min(list.len());
+    let mut words = list.iter_mut();
+    let mut count = 0;
+    // The list is long enough: its degree was checked.
+    let _ = slots.try_each(|slot| {
+        *words.next().ok_or(())? = slot;
+        count += 1;
+        Ok::<(), ()>(())
+    });
     if let Some(rest) = list.get_mut(count..degree) {
         rest.fill(0);
     }

@@ -88,6 +88,20 @@ impl<'a> Slots<'a> {
         self.count == 0
     }
 
+    /// Calls `visit` for the slots in their order, until it returns an error.
+    #[inline]
+    pub(super) fn try_each<E>(self, mut visit: impl FnMut(u32) -> Result<(), E>) -> Result<(), E> {
+        match self.source {
+            Source::Slice(slots) => slots.iter().try_for_each(|&slot| visit(slot)),
+            Source::Rice {
+                bytes,
+                bit,
+                parameter,
+            } => RiceSlots::new(bytes, bit, parameter, self.count).try_for_each(visit),
+            _ => self.iter().try_for_each(visit),
+        }
+    }
+
     /// The slots in their order.
     #[must_use]
     #[inline]
@@ -144,6 +158,58 @@ impl fmt::Debug for Slots<'_> {
     }
 }
 
+/// The slot `gap` above `least`, which then is the one after it.
+#[inline]
+fn after_gap(least: &mut u32, gap: u32) -> Option<u32> {
+    let slot = least.checked_add(gap)?;
+    *least = slot.checked_add(1)?;
+    Some(slot)
+}
+
+/// Reads slots that are Rice codes. The source of most lists that are applied: read without asking
+/// for each slot where it comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RiceSlots<'a> {
+    bytes: &'a [u8],
+    /// The next code.
+    pub(super) bit: usize,
+    parameter: u8,
+    /// Codes left.
+    pub(super) left: u32,
+    /// Least value of the next slot.
+    least: u32,
+}
+
+impl<'a> RiceSlots<'a> {
+    pub(super) const fn new(bytes: &'a [u8], bit: usize, parameter: u8, count: u32) -> Self {
+        Self {
+            bytes,
+            bit,
+            parameter,
+            left: count,
+            least: 0,
+        }
+    }
+
+    /// The list that is left.
+    pub(super) const fn slots(self) -> Slots<'a> {
+        Slots::rice(self.bytes, self.bit, self.parameter, self.left)
+    }
+}
+
+impl Iterator for RiceSlots<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        let left = self.left.checked_sub(1)?;
+        let gap = bits::read_rice(self.bytes, &mut self.bit, self.parameter)?;
+        let slot = after_gap(&mut self.least, gap)?;
+        self.left = left;
+        Some(slot)
+    }
+}
+
 /// Iterates over [`Slots`].
 #[derive(Clone, Debug)]
 pub struct SlotsIter<'a> {
@@ -168,9 +234,7 @@ impl SlotsIter<'_> {
 
     #[inline]
     fn after_gap(&mut self, gap: u32) -> Option<u32> {
-        let slot = self.least.checked_add(gap)?;
-        self.least = slot.checked_add(1)?;
-        Some(slot)
+        after_gap(&mut self.least, gap)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{ChangeError, FORM_INSERT, bits, malformed, trailing};
 use crate::{
     codec::varint,
-    graph::{Edit, LAYERS_MAX, ListChange, Slots, edit::SlotsIter},
+    graph::{Edit, LAYERS_MAX, ListChange, slots::RiceSlots},
 };
 use bits::BitWriter;
 
@@ -142,7 +142,7 @@ enum Part<'a> {
     Node,
     Layer,
     /// The neighbours, and those whose link was not read yet.
-    Links(Slots<'a>, SlotsIter<'a>),
+    Links(RiceSlots<'a>, RiceSlots<'a>),
     Entry,
     End,
 }
@@ -176,7 +176,7 @@ impl<'a> InsertReader<'a> {
                 Part::Layer if self.layer > self.level => self.part = Part::Entry,
                 Part::Layer => {
                     let own = self.own_list().ok_or_else(|| malformed(self.bit / 8))?;
-                    self.part = Part::Links(own, own.iter());
+                    self.part = Part::Links(own, own);
                 }
                 Part::Links(own, left) => {
                     let (own, next) = (*own, left.next());
@@ -184,10 +184,10 @@ impl<'a> InsertReader<'a> {
                         let change = self.link().ok_or_else(|| malformed(self.bit / 8))?;
                         change.map(|change| self.list(slot, change))
                     } else {
-                        let edit = self.list(self.slot, ListChange::Replace(own));
+                        let edit = self.list(self.slot, ListChange::Replace(own.slots()));
                         self.part = Part::Layer;
                         self.layer += 1;
-                        (!own.is_empty()).then_some(edit)
+                        (own.left > 0).then_some(edit)
                     };
                     if edit.is_some() {
                         return Ok(edit);
@@ -214,15 +214,18 @@ impl<'a> InsertReader<'a> {
     }
 
     /// The new node's list, and `self.bit` behind it.
-    fn own_list(&mut self) -> Option<Slots<'a>> {
+    fn own_list(&mut self) -> Option<RiceSlots<'a>> {
         let count = self.read(COUNT_BITS)?;
-        if count == 0 {
-            return Some(Slots::EMPTY);
-        }
-        let parameter = u8::try_from(self.read(PARAMETER_BITS)?).ok()?;
-        let own = Slots::rice(self.bytes, self.bit, parameter, count);
-        self.bit = own.iter().end()?;
-        Some(own)
+        let parameter = if count == 0 {
+            0
+        } else {
+            u8::try_from(self.read(PARAMETER_BITS)?).ok()?
+        };
+        let own = RiceSlots::new(self.bytes, self.bit, parameter, count);
+        let mut rest = own;
+        rest.by_ref().for_each(drop);
+        self.bit = rest.bit;
+        (rest.left == 0).then_some(own)
     }
 
     /// What the next link says; `Some(None)` if the list did not change.
