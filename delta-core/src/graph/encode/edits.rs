@@ -264,6 +264,8 @@ pub(super) struct EditsReader<'a> {
     next: Option<u32>,
     /// As the writer's.
     reference: u32,
+    /// Where the bytes break.
+    pub(super) fault: Option<ChangeError>,
 }
 
 impl<'a> EditsReader<'a> {
@@ -276,15 +278,20 @@ impl<'a> EditsReader<'a> {
             lists_left: 0,
             next: None,
             reference: 0,
+            fault: None,
         }
     }
 
-    pub(super) fn step(&mut self) -> Result<Option<Edit<'a>>, ChangeError> {
+    pub(super) fn step(&mut self) -> Option<Edit<'a>> {
         if self.lists_left == 0 && self.at >= self.bytes.len() {
-            return Ok(None);
+            return None;
         }
         let start = self.at;
-        self.edit().map(Some).ok_or_else(|| malformed(start))
+        let edit = self.edit();
+        if edit.is_none() {
+            self.fault = Some(malformed(start));
+        }
+        edit
     }
 
     /// The next edit; `None` if there is none.

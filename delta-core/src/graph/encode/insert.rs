@@ -135,6 +135,8 @@ pub(super) struct InsertReader<'a> {
     /// The layer being read; past `level` at the end.
     layer: u8,
     part: Part<'a>,
+    /// Where the bytes break.
+    pub(super) fault: Option<ChangeError>,
 }
 
 #[derive(Clone, Debug)]
@@ -161,56 +163,72 @@ impl<'a> InsertReader<'a> {
             bit: at * 8,
             layer: 0,
             part: Part::Node,
+            fault: None,
         })
     }
 
     #[inline]
-    pub(super) fn step(&mut self) -> Result<Option<Edit<'a>>, ChangeError> {
+    pub(super) fn step(&mut self) -> Option<Edit<'a>> {
         loop {
             match &mut self.part {
                 Part::Node => {
                     self.part = Part::Layer;
                     let (slot, level) = (self.slot, self.level);
-                    return Ok(Some(Edit::Insert { slot, level }));
+                    return Some(Edit::Insert { slot, level });
                 }
                 Part::Layer if self.layer > self.level => self.part = Part::Entry,
                 Part::Layer => {
-                    let own = self.own_list().ok_or_else(|| malformed(self.bit / 8))?;
+                    let Some(own) = self.own_list() else {
+                        return self.broken();
+                    };
                     self.part = Part::Links(own, own);
                 }
                 Part::Links(own, left) => {
                     let (own, next) = (*own, left.next());
-                    let edit = if let Some(slot) = next {
-                        let change = self.link().ok_or_else(|| malformed(self.bit / 8))?;
-                        change.map(|change| self.list(slot, change))
-                    } else {
-                        let edit = self.list(self.slot, ListChange::Replace(own.slots()));
+                    let Some(slot) = next else {
+                        let (layer, slot) = (self.layer, self.slot);
                         self.part = Part::Layer;
                         self.layer += 1;
-                        (own.left > 0).then_some(edit)
+                        if own.left > 0 {
+                            let change = ListChange::Replace(own.slots());
+                            return Some(Edit::List {
+                                layer,
+                                slot,
+                                change,
+                            });
+                        }
+                        continue;
                     };
-                    if edit.is_some() {
-                        return Ok(edit);
+                    let Some((removed, added)) = self.link() else {
+                        return self.broken();
+                    };
+                    if removed != 0 || added.is_some() {
+                        let change = ListChange::Link { removed, added };
+                        return Some(Edit::List {
+                            layer: self.layer,
+                            slot,
+                            change,
+                        });
                     }
                 }
                 Part::Entry => {
-                    self.check_end()?;
                     self.part = Part::End;
-                    if self.becomes_entry {
-                        return Ok(Some(Edit::Entry { slot: self.slot }));
+                    self.fault = self.check_end().err();
+                    if self.becomes_entry && self.fault.is_none() {
+                        return Some(Edit::Entry { slot: self.slot });
                     }
                 }
-                Part::End => return Ok(None),
+                Part::End => return None,
             }
         }
     }
 
-    fn list(&self, slot: u32, change: ListChange<'a>) -> Edit<'a> {
-        Edit::List {
-            layer: self.layer,
-            slot,
-            change,
-        }
+    /// Ends the edits at the current bit.
+    #[cold]
+    fn broken(&mut self) -> Option<Edit<'a>> {
+        self.part = Part::End;
+        self.fault = Some(malformed(self.bit / 8));
+        None
     }
 
     /// The new node's list, and `self.bit` behind it.
@@ -228,13 +246,12 @@ impl<'a> InsertReader<'a> {
         (rest.left == 0).then_some(own)
     }
 
-    /// What the next link says; `Some(None)` if the list did not change.
+    /// What the next link says went, by places, and came.
     #[inline]
-    fn link(&mut self) -> Option<Option<ListChange<'a>>> {
+    fn link(&mut self) -> Option<(u64, Option<u32>)> {
         let code = self.read(2)?;
         let removed = if code & 0b10 == 0 { 0 } else { self.removed()? };
-        let added = (code & 1 == 1).then_some(self.slot);
-        Some((code != 0).then_some(ListChange::Link { removed, added }))
+        Some((removed, (code & 1 == 1).then_some(self.slot)))
     }
 
     fn removed(&mut self) -> Option<u64> {

@@ -122,8 +122,8 @@ impl<'a> Change<'a> {
     /// [`ChangeError`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ChangeError> {
         let mut reader = Reader::new(bytes)?;
-        while reader.step()?.is_some() {}
-        Ok(Self { bytes })
+        while reader.step().is_some() {}
+        reader.fault().map_or(Ok(Self { bytes }), Err)
     }
 
     /// The bytes that were parsed.
@@ -162,8 +162,7 @@ impl<'a> Iterator for Edits<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Edit<'a>> {
-        // `Change::parse` has seen every step succeed.
-        self.reader.as_mut()?.step().ok().flatten()
+        self.reader.as_mut()?.step()
     }
 }
 
@@ -185,13 +184,22 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The next edit; `None` at the end of the bytes.
+    /// The next edit; `None` at the end of the bytes, or where they break.
     #[inline]
-    fn step(&mut self) -> Result<Option<Edit<'a>>, ChangeError> {
+    fn step(&mut self) -> Option<Edit<'a>> {
         match self {
             Self::Edits(reader) => reader.step(),
             Self::Insert(reader) => reader.step(),
-            Self::Edges(reader) => Ok(reader.step()),
+            Self::Edges(reader) => reader.step(),
+        }
+    }
+
+    /// Why the last step was the last one, unless the bytes end there.
+    const fn fault(&self) -> Option<ChangeError> {
+        match self {
+            Self::Edits(reader) => reader.fault,
+            Self::Insert(reader) => reader.fault,
+            Self::Edges(_) => None,
         }
     }
 }
