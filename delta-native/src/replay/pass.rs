@@ -54,6 +54,17 @@ pub(super) struct Shared {
     pub(super) stop: AtomicBool,
 }
 
+/// Stops the other side if this one panics, so that it does not wait for ever.
+pub(super) struct StopOnPanic<'s>(pub(super) &'s Shared);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Shared {
     /// Spins, now and then giving the core away, until `ready`; an error if the other side stops.
     pub(super) fn wait_until(&self, mut ready: impl FnMut() -> bool) -> Result<(), ReplayError> {
@@ -204,6 +215,7 @@ fn apply_all<M: Mem>(
     store: &mut SliceStore<'_>,
     shared: &Shared,
 ) -> Result<Applied, ReplayError> {
+    let _guard = StopOnPanic(shared);
     let mut scratch = vec![0; metadata::SECTION_SIZE_MAX];
     let updates = usize::try_from(stream.counts().updates).unwrap_or(usize::MAX);
     let applier = Applier::new(Position::START, &mut scratch);

@@ -9,7 +9,7 @@ use delta_core::pipeline::sequencer::{Position, Sequencer};
 use delta_core::ring::{Mem, Producer};
 
 use super::ReplayError;
-use super::pass::{Mode, Shared};
+use super::pass::{Mode, Shared, StopOnPanic};
 use super::primary::Primary;
 use crate::stream::{Event, Operation, Stream};
 
@@ -30,6 +30,7 @@ pub(super) fn capture_all<'s, M: Mem>(
     primary: &mut Primary<'s>,
     shared: &Shared,
 ) -> Result<Captured, ReplayError> {
+    let _guard = StopOnPanic(shared);
     let mut lz4 = Box::<Lz4Scratch>::default();
     let batch = batch_limit(
         stream,
