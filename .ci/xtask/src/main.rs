@@ -1,6 +1,7 @@
 //! Workspace tasks, run as `cargo xtask COMMAND`; `cargo xtask --help` lists them.
 
 mod build_std;
+mod fuzz;
 mod lint;
 mod loom;
 mod setup;
@@ -9,6 +10,7 @@ mod style;
 mod summary;
 mod targets;
 mod test;
+mod tools;
 mod wasm;
 
 use std::process::ExitCode;
@@ -48,6 +50,11 @@ const COMMANDS: &[Command] = &[
         name: "loom",
         about: "Run the loom models of the ring",
         run: |rest| without_arguments(rest, || loom::run().map(drop)),
+    },
+    Command {
+        name: "fuzz",
+        about: "Run the fuzz targets: fuzz [--seconds N] [TARGET...], 20 s each by default",
+        run: fuzz::run,
     },
 ];
 

@@ -43,7 +43,7 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         name: "fuzz",
-        about: "the fuzz targets compile",
+        about: "the fuzz targets compile, and hold on their seeds",
         run: fuzz_check,
     },
 ];
@@ -82,13 +82,13 @@ fn wasm_in_node() -> Result<u32> {
     shell::run_tests(&mut node)
 }
 
-/// The crate is a workspace of its own and needs a nightly compiler to run, but any to check.
+/// The fuzz crate is a workspace of its own. Its targets need a nightly compiler to run, but any to
+/// be checked, and their properties are tests over seeds and mutations of them.
 fn fuzz_check() -> Result<u32> {
-    let mut cargo = shell::cargo([
-        "check",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-        "--target-dir",
-    ]);
-    built(shell::run(cargo.arg(shell::target_dir("fuzz"))))
+    const MANIFEST: [&str; 2] = ["--manifest-path", "fuzz/Cargo.toml"];
+    let target_dir = shell::target_dir("fuzz");
+    let mut check = shell::cargo(["check", "--bins"]);
+    shell::run(check.args(MANIFEST).arg("--target-dir").arg(&target_dir))?;
+    let mut test = shell::cargo(["test", "--tests"]);
+    shell::run_tests(test.args(MANIFEST).arg("--target-dir").arg(&target_dir))
 }
