@@ -146,17 +146,20 @@ fn fuzz(target: &str, seconds: u32) -> Result<u64> {
     let status = run.status().context("cannot start cargo fuzz")?;
     let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
     if !status.success() {
-        let lines: Vec<&str> = text.lines().collect();
-        let tail = lines
-            .get(lines.len().saturating_sub(60)..)
-            .unwrap_or_default();
-        println!("{}", tail.join("\n"));
+        println!("{}", failure_in(&text));
         bail!(
             "{target}: {status}; the whole output is in {}",
             log.display()
         );
     }
     executions_in(&text).with_context(|| format!("{}: no count of executions", log.display()))
+}
+
+/// From the first line that tells of a fault, a screenful.
+fn failure_in(log: &str) -> String {
+    let is_before = |line: &&str| !(line.contains("panicked at") || line.contains("ERROR: "));
+    let lines: Vec<&str> = log.lines().skip_while(is_before).take(50).collect();
+    lines.join("\n")
 }
 
 fn executions_in(log: &str) -> Option<u64> {
