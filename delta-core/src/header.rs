@@ -226,53 +226,65 @@ impl DeltaHeader {
     /// What WIRE.md, section 1, lists. The checksum needs the payload: see [`Self::verify`].
     #[inline]
     pub fn parse(bytes: &[u8; HEADER_SIZE]) -> Result<Self, HeaderError> {
-        let version = u16::from_le_bytes(field(bytes, 10));
+        let [
+            sequence,
+            kind,
+            timestamp_us,
+            place,
+            checksum,
+            prev_sequence,
+            ring,
+            digest,
+        ]: Words = bytemuck::cast(*bytes);
+        let [operation, flags, v0, v1, h0, h1, h2, h3] = kind;
+        let version = u16::from_le_bytes([v0, v1]);
         if version != VERSION {
             return Err(HeaderError::Version { found: version });
         }
-        let operation = Operation::from_wire(bytes[8])
-            .ok_or(HeaderError::UnknownOperation { found: bytes[8] })?;
-        let flags = bytes[9];
-        let allowed = match operation {
-            Operation::Insert | Operation::Update => FLAGS_KNOWN,
-            _ => FLAG_HAS_DIGEST,
-        };
-        if flags & !allowed != 0 {
-            return Err(HeaderError::Flags {
-                bits: flags & !allowed,
-            });
+        let operation = Operation::from_wire(operation)
+            .ok_or(HeaderError::UnknownOperation { found: operation })?;
+        if flags & !FLAGS_KNOWN != 0 {
+            let bits = flags & !FLAGS_KNOWN;
+            return Err(HeaderError::Flags { bits });
         }
-        let payload_offset = u32::from_le_bytes(field(bytes, 24));
-        let stamp = u32::from_le_bytes(field(bytes, 48));
+        let [payload_offset, payload_size] = split(place);
+        let [stamp, epoch] = split(ring);
         if payload_offset != 0 || stamp != 0 {
             return Err(HeaderError::RingFields {
                 payload_offset,
                 stamp,
             });
         }
-        let digest = u64::from_le_bytes(field(bytes, 56));
+        let digest = u64::from_le_bytes(digest);
         let has_digest = flags & FLAG_HAS_DIGEST != 0;
         if digest != 0 && !has_digest {
             return Err(HeaderError::UnannouncedDigest { found: digest });
         }
         let header = Self {
-            sequence: u64::from_le_bytes(field(bytes, 0)),
+            sequence: u64::from_le_bytes(sequence),
             operation,
             compressed: flags & FLAG_COMPRESSED != 0,
-            vector_id_hash: u32::from_le_bytes(field(bytes, 12)),
-            timestamp_us: u64::from_le_bytes(field(bytes, 16)),
-            payload_size: u32::from_le_bytes(field(bytes, 28)),
-            checksum: u64::from_le_bytes(field(bytes, 32)),
-            prev_sequence: u64::from_le_bytes(field(bytes, 40)),
-            epoch: u32::from_le_bytes(field(bytes, 52)),
+            vector_id_hash: u32::from_le_bytes([h0, h1, h2, h3]),
+            timestamp_us: u64::from_le_bytes(timestamp_us),
+            payload_size,
+            checksum: u64::from_le_bytes(checksum),
+            prev_sequence: u64::from_le_bytes(prev_sequence),
+            epoch,
             state_digest: has_digest.then_some(digest),
         };
+        header.check()?;
+        Ok(header)
+    }
+
+    /// Checks the ranges of the fields, which anyone can set.
+    #[inline]
+    pub(crate) fn check(&self) -> Result<(), HeaderError> {
         let Self {
             sequence,
             prev_sequence,
             epoch,
             ..
-        } = header;
+        } = *self;
         if prev_sequence >= sequence || epoch == 0 {
             return Err(HeaderError::Numbering {
                 sequence,
@@ -280,51 +292,50 @@ impl DeltaHeader {
                 epoch,
             });
         }
-        if header.payload_size as usize > PAYLOAD_SIZE_MAX {
-            return Err(HeaderError::PayloadTooLarge {
-                size: u64::from(header.payload_size),
+        if self.compressed && !matches!(self.operation, Operation::Insert | Operation::Update) {
+            return Err(HeaderError::Flags {
+                bits: FLAG_COMPRESSED,
             });
         }
-        Ok(header)
+        if self.payload_size as usize > PAYLOAD_SIZE_MAX {
+            return Err(HeaderError::PayloadTooLarge {
+                size: u64::from(self.payload_size),
+            });
+        }
+        Ok(())
     }
 
     /// The 64 bytes of this header, as outside a ring.
     #[inline]
     pub fn to_bytes(&self) -> [u8; HEADER_SIZE] {
-        let mut flags = 0;
-        if self.compressed {
-            flags |= FLAG_COMPRESSED;
-        }
-        if self.state_digest.is_some() {
-            flags |= FLAG_HAS_DIGEST;
-        }
-        let mut bytes = [0; HEADER_SIZE];
-        bytes[0..8].copy_from_slice(&self.sequence.to_le_bytes());
-        bytes[8] = self.operation as u8;
-        bytes[9] = flags;
-        bytes[10..12].copy_from_slice(&VERSION.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.vector_id_hash.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.timestamp_us.to_le_bytes());
-        bytes[28..32].copy_from_slice(&self.payload_size.to_le_bytes());
-        bytes[32..40].copy_from_slice(&self.checksum.to_le_bytes());
-        bytes[40..48].copy_from_slice(&self.prev_sequence.to_le_bytes());
-        bytes[52..56].copy_from_slice(&self.epoch.to_le_bytes());
-        bytes[56..64].copy_from_slice(&self.state_digest.unwrap_or(0).to_le_bytes());
-        bytes
+        let compressed = if self.compressed { FLAG_COMPRESSED } else { 0 };
+        let has_digest = self.state_digest.map_or(0, |_| FLAG_HAS_DIGEST);
+        let [v0, v1] = VERSION.to_le_bytes();
+        let [h0, h1, h2, h3] = self.vector_id_hash.to_le_bytes();
+        let (operation, flags) = (self.operation as u8, compressed | has_digest);
+        let words: Words = [
+            self.sequence.to_le_bytes(),
+            [operation, flags, v0, v1, h0, h1, h2, h3],
+            self.timestamp_us.to_le_bytes(),
+            join(0, self.payload_size),
+            self.checksum.to_le_bytes(),
+            self.prev_sequence.to_le_bytes(),
+            join(0, self.epoch),
+            self.state_digest.unwrap_or(0).to_le_bytes(),
+        ];
+        bytemuck::cast(words)
     }
 
-    /// Sets payload size and checksum for `payload`.
+    /// Sets payload size and checksum for `payload`: a sealed header's bytes parse.
     ///
     /// # Errors
-    /// [`HeaderError::PayloadTooLarge`].
+    /// [`HeaderError::PayloadTooLarge`], [`HeaderError::Numbering`] and [`HeaderError::Flags`].
     #[inline]
     pub fn seal(mut self, payload: &[u8]) -> Result<Self, HeaderError> {
-        self.payload_size = u32::try_from(payload.len())
-            .ok()
-            .filter(|&size| size as usize <= PAYLOAD_SIZE_MAX)
-            .ok_or(HeaderError::PayloadTooLarge {
-                size: payload.len() as u64,
-            })?;
+        let size = payload.len() as u64;
+        self.payload_size =
+            u32::try_from(size).map_err(|_| HeaderError::PayloadTooLarge { size })?;
+        self.check()?;
         self.checksum = self.checksum_over(payload);
         Ok(self)
     }
@@ -357,13 +368,19 @@ impl DeltaHeader {
     }
 }
 
-/// The `N` bytes at `offset`. Offsets and sizes are constants of the callers: no bounds check
-/// is left after inlining.
-#[inline(always)]
-fn field<const N: usize>(bytes: &[u8; HEADER_SIZE], offset: usize) -> [u8; N] {
-    let mut field = [0; N];
-    field.copy_from_slice(&bytes[offset..offset + N]);
-    field
+/// A header as eight fields of eight bytes.
+type Words = [[u8; 8]; HEADER_SIZE / 8];
+
+/// The two u32 of a field.
+#[inline]
+fn split(field: [u8; 8]) -> [u32; 2] {
+    let [low, high]: [[u8; 4]; 2] = bytemuck::cast(field);
+    [u32::from_le_bytes(low), u32::from_le_bytes(high)]
+}
+
+#[inline]
+fn join(low: u32, high: u32) -> [u8; 8] {
+    bytemuck::cast([low.to_le_bytes(), high.to_le_bytes()])
 }
 
 /// Hash of an id as the header carries it: the low 32 bits of XXH3-64.

@@ -63,3 +63,5 @@ pub mod ring;
 mod simd;
 pub mod store;
 pub mod stream;
+#[cfg(test)]
+mod testing;

@@ -75,15 +75,22 @@ impl<'a> Record<'a> {
     /// See [`RecordError`].
     #[inline]
     pub fn from_parts(header: &[u8; HEADER_SIZE], payload: &'a [u8]) -> Result<Self, RecordError> {
-        Self::with_header(DeltaHeader::parse(header)?, payload)
+        Self::assemble(DeltaHeader::parse(header)?, payload)
     }
 
-    /// Checks the payload that belongs to a header already parsed. O(payload).
+    /// Checks a header's fields and the payload that belongs to it. O(payload).
     ///
     /// # Errors
     /// See [`RecordError`].
     #[inline]
-    pub fn with_header(header: DeltaHeader, payload_bytes: &'a [u8]) -> Result<Self, RecordError> {
+    pub fn with_header(header: DeltaHeader, payload: &'a [u8]) -> Result<Self, RecordError> {
+        header.check()?;
+        Self::assemble(header, payload)
+    }
+
+    /// `header` is in range.
+    #[inline]
+    fn assemble(header: DeltaHeader, payload_bytes: &'a [u8]) -> Result<Self, RecordError> {
         let needed = header.payload_size as usize;
         if payload_bytes.len() < needed {
             return Err(RecordError::Truncated {
@@ -154,7 +161,7 @@ impl<'a> Record<'a> {
                     needed: HEADER_SIZE + payload_size,
                     found,
                 })?;
-        Ok((Self::with_header(header, payload)?, rest))
+        Ok((Self::assemble(header, payload)?, rest))
     }
 
     /// The header.
@@ -181,3 +188,7 @@ impl<'a> Record<'a> {
         HEADER_SIZE + self.payload_bytes.len()
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use crate::{
     payload::{Payload, control::Control},
     record::{Record, RecordError},
 };
-use core::fmt;
+use core::{fmt, iter::FusedIterator};
 
 /// Why bytes are not a whole stream. Each variant names the record, counted from 0, and its
 /// offset.
@@ -161,6 +161,8 @@ enum State {
     BeforeStart,
     Within,
     Ended,
+    /// An error was returned: nothing follows.
+    Failed,
 }
 
 impl<'a> StreamReader<'a> {
@@ -177,26 +179,19 @@ impl<'a> StreamReader<'a> {
         }
     }
 
-    /// Offset of the next record.
+    /// Offset of the next record; after an error, of the record that it is about.
     pub fn offset(&self) -> usize {
         self.bytes.len() - self.rest.len()
     }
 
     fn read(&mut self) -> Result<Option<Record<'a>>, StreamError> {
-        let (record, offset) = (self.records, self.offset());
-        if self.rest.is_empty() {
-            return match self.state {
-                State::BeforeStart => Err(StreamError::NoStart),
-                State::Within => Err(StreamError::NoEnd {
-                    records: self.records,
-                }),
-                State::Ended => Ok(None),
-            };
-        }
-        if self.state == State::Ended {
-            return Err(StreamError::TrailingBytes {
-                count: self.rest.len(),
-            });
+        let (record, offset, left) = (self.records, self.offset(), self.rest.len());
+        match (self.state, left) {
+            (State::BeforeStart, 0) => return Err(StreamError::NoStart),
+            (State::Within, 0) => return Err(StreamError::NoEnd { records: record }),
+            (State::Ended, 0) | (State::Failed, _) => return Ok(None),
+            (State::Ended, count) => return Err(StreamError::TrailingBytes { count }),
+            (State::BeforeStart | State::Within, _) => {}
         }
         let (next, rest) = Record::split(self.rest).map_err(|error| StreamError::Record {
             record,
@@ -275,12 +270,13 @@ impl<'a> Iterator for StreamReader<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.read();
         if next.is_err() {
-            self.rest = &[];
-            self.state = State::Ended;
+            self.state = State::Failed;
         }
         next.transpose()
     }
 }
+
+impl FusedIterator for StreamReader<'_> {}
 
 #[cfg(test)]
 #[path = "stream_tests.rs"]

@@ -8,14 +8,14 @@
 )]
 
 use delta_core::{
-    header::DeltaHeader,
+    header::{DeltaHeader, HeaderError},
     payload::{Payload, metadata::MetadataEdit},
     pipeline::{
         apply::{Applier, Outcome},
         capture::Capture,
         sequencer::{Position, Sequencer, SlotState},
     },
-    record::Record,
+    record::{Record, RecordError},
     ring::{Consumer, Mem, StaticRing},
     store::{Replica, SliceMemory, SliceStore, Slot, state_digest},
     stream::StreamReader,
@@ -266,8 +266,13 @@ fn assert_same_but_compression(plain: &[u8], compressed: &[u8]) {
 }
 
 #[test]
-fn refused_frames_are_refused() {
+fn refused_frames_are_refused_for_what_they_are() {
     for (name, frame) in frames("refused") {
-        assert!(Record::parse(&frame).is_err(), "{name} was accepted");
+        let error = Record::parse(&frame).err();
+        let error = error.unwrap_or_else(|| panic!("{name} was accepted"));
+        let by_checksum = matches!(error, RecordError::Header(HeaderError::Checksum { .. }));
+        assert_eq!(by_checksum, name == "checksum", "{name}: {error}");
+        let by_length = matches!(error, RecordError::Truncated { .. });
+        assert_eq!(by_length, name == "truncated", "{name}: {error}");
     }
 }

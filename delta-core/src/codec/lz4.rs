@@ -5,7 +5,7 @@ use lz4_flex::block::{
     CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size,
 };
 
-/// Largest section in bytes, plain: one less and LZ4's 16-bit table would not do.
+/// Largest section in bytes, plain: LZ4's table of 16-bit offsets does not take more.
 pub const PLAIN_SIZE_MAX: usize = 65_534;
 /// Sections below this many bytes are not worth an attempt: LZ4 ends every block with at least
 /// five literals and finds matches of four bytes and more.

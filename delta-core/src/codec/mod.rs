@@ -8,7 +8,11 @@ pub mod lz4;
 pub mod sparse;
 pub mod varint;
 
-use crate::kernel::{apply, diff, digest};
+use crate::kernel::{
+    apply,
+    diff::{self, DiffError},
+    digest,
+};
 use core::{fmt, ops::ControlFlow};
 use sparse::{SparseValues, SparseWriter};
 
@@ -26,6 +30,17 @@ pub enum Tag {
 }
 
 impl Tag {
+    /// The codec of a wire value, `None` for an unknown one.
+    #[inline]
+    pub const fn from_wire(value: u8) -> Option<Self> {
+        Some(match value {
+            0 => Self::Same,
+            1 => Self::Raw,
+            2 => Self::Sparse,
+            _ => return None,
+        })
+    }
+
     /// The name that the wire format and the `delta` command use.
     pub const fn name(self) -> &'static str {
         match self {
@@ -86,7 +101,7 @@ impl fmt::Display for ValuesError {
             Self::Truncated { offset } => {
                 write!(
                     f,
-                    "the values end or break at byte {offset}: fetch the record again"
+                    "the values end or break at byte {offset}: check the writer"
                 )
             }
             Self::IndexOutOfRange { index, dim } => write!(
@@ -103,16 +118,11 @@ impl core::error::Error for ValuesError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// Old and new row differ in length.
-    LengthMismatch {
-        /// Components of the old row.
-        old: usize,
-        /// Components of the new row.
-        new: usize,
-    },
-    /// The output must hold [`encoded_size_max`] bytes.
+    /// The rows cannot be compared.
+    Rows(DiffError),
+    /// The output cannot hold the most bytes that may be needed.
     OutputTooSmall {
-        /// Bytes needed.
+        /// Bytes that may be needed.
         needed: usize,
         /// Bytes given.
         given: usize,
@@ -122,10 +132,7 @@ pub enum EncodeError {
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::LengthMismatch { old, new } => write!(
-                f,
-                "the old row has {old} components, the new one {new}: pass rows of one dim"
-            ),
+            Self::Rows(error) => error.fmt(f),
             Self::OutputTooSmall { needed, given } => {
                 write!(
                     f,
@@ -138,10 +145,16 @@ impl fmt::Display for EncodeError {
 
 impl core::error::Error for EncodeError {}
 
+impl From<DiffError> for EncodeError {
+    fn from(error: DiffError) -> Self {
+        Self::Rows(error)
+    }
+}
+
 /// Most bytes that the encoded values of `dim` components take, without their tag.
 #[inline]
 pub const fn encoded_size_max(dim: usize) -> usize {
-    4 * dim
+    dim.saturating_mul(4)
 }
 
 /// What a change is measured against.
@@ -157,7 +170,7 @@ pub enum Base<'a> {
 /// fewest bytes, and returns its tag and the bytes used. O(dim).
 ///
 /// # Errors
-/// Rows of different lengths, or `out` shorter than [`encoded_size_max`].
+/// See [`EncodeError`]; `out` must have [`encoded_size_max`] bytes.
 ///
 /// ```
 /// use delta_core::codec::{Base, Tag, encode};
@@ -168,82 +181,80 @@ pub enum Base<'a> {
 /// ```
 #[inline]
 pub fn encode(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<(Tag, usize), EncodeError> {
-    let raw_size = encoded_size_max(new.len());
-    let given = out.len();
-    let Some(out) = out.get_mut(..raw_size) else {
-        return Err(EncodeError::OutputTooSmall {
-            needed: raw_size,
-            given,
-        });
+    let (needed, given) = (encoded_size_max(new.len()), out.len());
+    let Some(out) = out.get_mut(..needed) else {
+        return Err(EncodeError::OutputTooSmall { needed, given });
     };
-    let changed = count_changed(base, new)?;
+    if u32::try_from(new.len()).is_err() {
+        return Err(DiffError::TooLong { len: new.len() }.into());
+    }
+    let encoded = match base {
+        Base::Row(old) => encode_pieces([(0, old, new)], out),
+        Base::Zero => encode_pieces(pieces_from_zero(new), out),
+    }?;
+    if encoded.0 == Tag::Raw {
+        // Little-endian targets only (the crate compiles on no other): memory order is wire order.
+        out.copy_from_slice(bytemuck::cast_slice(new));
+    }
+    Ok(encoded)
+}
+
+/// Index of the first component, old components, as many new ones.
+type Piece<'a> = (u32, &'a [f32], &'a [f32]);
+
+/// The new row in pieces, each beside as many components of +0.0.
+fn pieces_from_zero(new: &[f32]) -> impl Iterator<Item = Piece<'_>> + Clone {
+    static ZEROS: [f32; 512] = [0.0; 512];
+    let starts = (0_u32..).step_by(ZEROS.len());
+    new.chunks(ZEROS.len())
+        .zip(starts)
+        .map(|(new, start)| (start, ZEROS.get(..new.len()).unwrap_or_default(), new))
+}
+
+/// The best codec and its size in bytes; the values are written if it is sparse. `out` has the
+/// size of the raw values.
+#[inline]
+fn encode_pieces<'a>(
+    pieces: impl IntoIterator<Item = Piece<'a>> + Clone,
+    out: &mut [u8],
+) -> Result<(Tag, usize), DiffError> {
+    let mut changed = 0;
+    for (_, old, new) in pieces.clone() {
+        changed += diff::count_changed(old, new)?;
+    }
     if changed == 0 {
         return Ok((Tag::Same, 0));
     }
     // A change takes at least one byte of gap and four of value: dense changes skip the sparse
     // loop altogether.
-    if changed * 5 < raw_size {
-        if let Some(size) = encode_sparse(base, new, out)? {
-            return Ok((Tag::Sparse, size));
-        }
+    if changed * 5 < out.len()
+        && let Some(size) = encode_sparse(pieces, out)?
+    {
+        return Ok((Tag::Sparse, size));
     }
-    for (bytes, component) in out.as_chunks_mut().0.iter_mut().zip(new) {
-        *bytes = component.to_bits().to_le_bytes();
-    }
-    Ok((Tag::Raw, raw_size))
-}
-
-fn count_changed(base: Base<'_>, new: &[f32]) -> Result<usize, EncodeError> {
-    chunks(base, new).try_fold(0, |sum, (_, old, new)| {
-        Ok(sum + diff::count_changed(old, new).map_err(|_| mismatch(old, new))?)
-    })
+    Ok((Tag::Raw, out.len()))
 }
 
 /// Bytes written, `None` if raw is not larger.
-fn encode_sparse(
-    base: Base<'_>,
-    new: &[f32],
+#[inline]
+fn encode_sparse<'a>(
+    pieces: impl IntoIterator<Item = Piece<'a>>,
     out: &mut [u8],
-) -> Result<Option<usize>, EncodeError> {
+) -> Result<Option<usize>, DiffError> {
     let below_raw = out.len().saturating_sub(1);
     let mut writer = SparseWriter::new(out.get_mut(..below_raw).unwrap_or_default());
-    for (start, old, new) in chunks(base, new) {
+    for (start, old, new) in pieces {
         let flow = diff::for_each_changed(old, new, |index, bits| {
             match writer.push(start + index, bits) {
                 Some(()) => ControlFlow::Continue(()),
                 None => ControlFlow::Break(()),
             }
-        });
-        if flow.map_err(|_| mismatch(old, new))?.is_break() {
+        })?;
+        if flow.is_break() {
             return Ok(None);
         }
     }
     Ok(Some(writer.size()))
-}
-
-fn mismatch(old: &[f32], new: &[f32]) -> EncodeError {
-    EncodeError::LengthMismatch {
-        old: old.len(),
-        new: new.len(),
-    }
-}
-
-/// Pairs of old and new slices with the index of their first component: one pair for a row, and
-/// pieces for a row of zeros, of which only [`ZEROS`] exists.
-fn chunks<'a>(base: Base<'a>, new: &'a [f32]) -> impl Iterator<Item = (u32, &'a [f32], &'a [f32])> {
-    static ZEROS: [f32; 512] = [0.0; 512];
-    let (row, size) = match base {
-        Base::Row(row) => (Some(row), new.len().max(1)),
-        Base::Zero => (None, ZEROS.len()),
-    };
-    let empty = row.filter(|_| new.is_empty()).map(|row| (0, row, new));
-    let mut start = 0;
-    empty.into_iter().chain(new.chunks(size).map(move |new| {
-        let old = row.or_else(|| ZEROS.get(..new.len())).unwrap_or_default();
-        let chunk = (start, old, new);
-        start += new.len() as u32;
-        chunk
-    }))
 }
 
 /// Checked encoded values of a row of `dim` components.
@@ -282,23 +293,30 @@ impl<'a> Values<'a> {
     /// See [`ValuesError`].
     #[inline]
     pub fn parse(tag: u8, bytes: &'a [u8], dim: u32) -> Result<Self, ValuesError> {
-        let sized = |expected: u64| {
-            let found = bytes.len() as u64;
-            if found == expected {
-                Ok(())
-            } else {
-                Err(ValuesError::Size {
-                    dim,
-                    expected,
-                    found,
-                })
-            }
+        let tag = Tag::from_wire(tag).ok_or(ValuesError::UnknownTag { found: tag })?;
+        let found = bytes.len() as u64;
+        let expected = match tag {
+            Tag::Same => 0,
+            Tag::Raw => 4 * u64::from(dim),
+            Tag::Sparse => return SparseValues::parse(bytes, dim).map(Self::Sparse),
         };
+        if found != expected {
+            return Err(ValuesError::Size {
+                dim,
+                expected,
+                found,
+            });
+        }
+        Ok(Self::from_checked(tag, bytes))
+    }
+
+    /// The values in bytes that [`encode`] wrote or [`Values::parse`] accepted.
+    #[inline]
+    pub(crate) fn from_checked(tag: Tag, bytes: &'a [u8]) -> Self {
         match tag {
-            0 => sized(0).map(|()| Self::Same),
-            1 => sized(4 * u64::from(dim)).map(|()| Self::Raw(RawValues { bytes })),
-            2 => SparseValues::parse(bytes, dim).map(Self::Sparse),
-            found => Err(ValuesError::UnknownTag { found }),
+            Tag::Same => Self::Same,
+            Tag::Raw => Self::Raw(RawValues { bytes }),
+            Tag::Sparse => Self::Sparse(SparseValues::from_checked(bytes)),
         }
     }
 
@@ -358,5 +376,4 @@ impl<'a> Values<'a> {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

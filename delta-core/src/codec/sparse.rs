@@ -31,6 +31,7 @@ impl<'a> SparseWriter<'a> {
     #[inline]
     pub fn push(&mut self, index: u32, bits: u32) -> Option<()> {
         let gap = index.checked_sub(self.next)?;
+        let next = index.checked_add(1)?;
         if gap < 0x80 {
             let change = self.out.get_mut(self.size..)?.first_chunk_mut::<5>()?;
             let [b0, b1, b2, b3] = bits.to_le_bytes();
@@ -42,7 +43,7 @@ impl<'a> SparseWriter<'a> {
             *self.out.get_mut(at..)?.first_chunk_mut()? = bits.to_le_bytes();
             self.size = at + 4;
         }
-        self.next = index.checked_add(1)?;
+        self.next = next;
         Some(())
     }
 
@@ -85,6 +86,12 @@ impl<'a> SparseValues<'a> {
             }
             next = index + 1;
         }
+    }
+
+    /// The values in bytes that a [`SparseWriter`] wrote or [`SparseValues::parse`] accepted.
+    #[inline]
+    pub(super) fn from_checked(bytes: &'a [u8]) -> Self {
+        Self { bytes }
     }
 
     /// The encoded bytes, without the tag.

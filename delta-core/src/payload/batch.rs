@@ -1,15 +1,18 @@
 //! The payload of batch updates: row changes of several entities under one header (WIRE.md,
 //! section 3).
 
-use super::{PayloadError, require_no_entity, size_error, u32_at};
+use super::{PayloadError, require_no_entity, size_error};
 use crate::{
-    codec::{self, Base, EncodeError, Values, varint},
+    codec::{self, Base, EncodeError, Tag, Values, varint},
     header::DeltaHeader,
 };
 use core::fmt;
 
 /// Bytes before the first entry.
 pub const PREFIX_SIZE: usize = 8;
+/// Dim and count.
+type Prefix = [[u8; 4]; PREFIX_SIZE / 4];
+
 /// Most bytes of an entry before its encoded values, their tag included.
 pub const ENTRY_PREFIX_SIZE_MAX: usize = 12;
 
@@ -45,17 +48,22 @@ impl<'a> BatchPayload<'a> {
         require_no_entity(header)?;
         let too_short = size_error(PREFIX_SIZE, bytes);
         let (prefix, entries) = bytes.split_first_chunk::<PREFIX_SIZE>().ok_or(too_short)?;
+        let fields: Prefix = bytemuck::cast(*prefix);
+        let [dim, count] = fields.map(u32::from_le_bytes);
         let batch = Self {
             sequence: header.sequence,
-            dim: u32_at(prefix, 0),
-            count: u32_at(prefix, 4),
+            dim,
+            count,
             entries,
         };
-        if batch.dim == 0 {
+        if dim == 0 {
             return Err(PayloadError::ZeroDim);
         }
+        if count == 0 {
+            return Err(PayloadError::EmptyBatch);
+        }
         let mut rest = entries;
-        for entry in 0..batch.count {
+        for entry in 0..count {
             let at = PREFIX_SIZE + entries.len() - rest.len();
             let broken = PayloadError::BatchEntry {
                 entry,
@@ -66,11 +74,11 @@ impl<'a> BatchPayload<'a> {
             if distance == 0 || distance > batch.sequence {
                 return Err(broken);
             }
-            Values::parse(head.tag, values, batch.dim)
+            Values::parse(head.tag, values, dim)
                 .map_err(|error| PayloadError::BatchValues { entry, error })?;
             rest = tail;
         }
-        if batch.count == 0 || !rest.is_empty() {
+        if !rest.is_empty() {
             return Err(size_error(bytes.len() - rest.len(), bytes));
         }
         Ok(batch)
@@ -99,7 +107,6 @@ impl<'a> BatchPayload<'a> {
     pub fn entries(&self) -> BatchEntries<'a> {
         BatchEntries {
             sequence: self.sequence,
-            dim: self.dim,
             rest: self.entries,
         }
     }
@@ -109,7 +116,7 @@ impl<'a> BatchPayload<'a> {
 #[derive(Clone, Debug)]
 pub struct BatchEntries<'a> {
     sequence: u64,
-    dim: u32,
+    /// Entries that [`BatchPayload::parse`] accepted or [`BatchWriter::push`] wrote.
     rest: &'a [u8],
 }
 
@@ -123,8 +130,8 @@ impl<'a> Iterator for BatchEntries<'a> {
         self.rest = tail;
         Some(BatchEntry {
             slot: head.slot,
-            prev_sequence: self.sequence - u64::from(head.distance),
-            values: Values::parse(head.tag, values, self.dim).ok()?,
+            prev_sequence: self.sequence.wrapping_sub(head.distance.into()),
+            values: Values::from_checked(Tag::from_wire(head.tag)?, values),
             size,
         })
     }
@@ -161,8 +168,15 @@ fn split_entry(bytes: &[u8]) -> Option<(EntryHead, &[u8], &[u8])> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BatchWriteError {
-    /// The row cannot be encoded.
+    /// The row cannot be encoded, or not even a batch of it alone would fit the output.
     Encode(EncodeError),
+    /// The row has another length than the batch's dim.
+    Dim {
+        /// The batch's dim.
+        expected: u32,
+        /// Components of the row.
+        found: usize,
+    },
     /// The batch's bytes are used up: send it and start another.
     Full {
         /// Bytes that the entry may need.
@@ -184,6 +198,10 @@ impl fmt::Display for BatchWriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Encode(error) => error.fmt(f),
+            Self::Dim { expected, found } => write!(
+                f,
+                "a row of {found} components in a batch of dim {expected}: pass rows of its dim"
+            ),
             Self::Full { needed, left } => write!(
                 f,
                 "the batch has {left} bytes left, {needed} may be needed: send it, start another"
@@ -214,7 +232,8 @@ pub struct BatchWriter {
 }
 
 impl BatchWriter {
-    /// Starts the payload of the batch that will have `sequence`, for rows of `dim` components.
+    /// Starts the payload of the batch that will have `sequence`, for rows of `dim` components, at
+    /// least 1.
     pub const fn new(sequence: u64, dim: u32) -> Self {
         Self {
             sequence,
@@ -256,52 +275,74 @@ impl BatchWriter {
         old: &[f32],
         new: &[f32],
     ) -> Result<Values<'o>, BatchWriteError> {
+        if usize::try_from(self.dim) != Ok(new.len()) {
+            return Err(BatchWriteError::Dim {
+                expected: self.dim,
+                found: new.len(),
+            });
+        }
         let unfit = BatchWriteError::Prefix {
             slot,
             prev_sequence,
         };
-        let distance = self
-            .sequence
-            .checked_sub(prev_sequence)
-            .filter(|&d| d > 0)
-            .ok_or(unfit)?;
-        let distance = u32::try_from(distance).map_err(|_| unfit)?;
-        let needed = ENTRY_PREFIX_SIZE_MAX + codec::encoded_size_max(new.len());
-        let left = out.len().saturating_sub(self.size);
-        let full = BatchWriteError::Full { needed, left };
-        if left < needed {
-            return Err(full);
-        }
-        let entry = out.get_mut(self.size..).ok_or(full)?;
+        let distance = self.sequence.saturating_sub(prev_sequence);
+        let distance = match u32::try_from(distance) {
+            Ok(distance @ 1..) => distance,
+            _ => return Err(unfit),
+        };
+        let needed = codec::encoded_size_max(new.len()).saturating_add(ENTRY_PREFIX_SIZE_MAX);
+        self.check_room(out.len(), needed)?;
         // The values are written behind the longest prefix, then moved up to the real one.
-        let (front, values) = entry
-            .split_at_mut_checked(ENTRY_PREFIX_SIZE_MAX)
-            .ok_or(full)?;
+        let values_start = self.size + ENTRY_PREFIX_SIZE_MAX;
+        let values_out = out.get_mut(values_start..).unwrap_or_default();
         let (tag, values_size) =
-            codec::encode(Base::Row(old), new, values).map_err(BatchWriteError::Encode)?;
-        let mut at = 0;
+            codec::encode(Base::Row(old), new, values_out).map_err(BatchWriteError::Encode)?;
         let values_size_field = u32::try_from(values_size).map_err(|_| unfit)?;
-        varint::write(front, &mut at, slot).ok_or(unfit)?;
-        varint::write(front, &mut at, distance).ok_or(unfit)?;
-        varint::write(front, &mut at, values_size_field).ok_or(unfit)?;
-        *front.get_mut(at).ok_or(unfit)? = tag as u8;
+        let mut at = self.size;
+        let prefix = out.get_mut(..values_start).unwrap_or_default();
+        varint::write(prefix, &mut at, slot).ok_or(unfit)?;
+        varint::write(prefix, &mut at, distance).ok_or(unfit)?;
+        varint::write(prefix, &mut at, values_size_field).ok_or(unfit)?;
+        *prefix.get_mut(at).ok_or(unfit)? = tag as u8;
         at += 1;
-        entry.copy_within(
-            ENTRY_PREFIX_SIZE_MAX..ENTRY_PREFIX_SIZE_MAX + values_size,
-            at,
-        );
-        self.size += at + values_size;
+        out.copy_within(values_start..values_start + values_size, at);
+        self.size = at + values_size;
         self.count += 1;
-        let values = entry.get(at..at + values_size).unwrap_or_default();
-        Values::parse(tag as u8, values, self.dim).map_err(|_| unfit)
+        let values = out.get(at..self.size).unwrap_or_default();
+        Ok(Values::from_checked(tag, values))
+    }
+
+    /// Whether `needed` bytes are left of `given`, or would be in another batch.
+    fn check_room(&self, given: usize, needed: usize) -> Result<(), BatchWriteError> {
+        let left = given.saturating_sub(self.size);
+        if left >= needed {
+            return Ok(());
+        }
+        let alone = needed.saturating_add(PREFIX_SIZE);
+        Err(if given < alone {
+            BatchWriteError::Encode(EncodeError::OutputTooSmall {
+                needed: alone,
+                given,
+            })
+        } else {
+            BatchWriteError::Full { needed, left }
+        })
+    }
+
+    /// The entries written so far, of the bytes that they were written into.
+    #[inline]
+    pub fn entries<'o>(&self, out: &'o [u8]) -> BatchEntries<'o> {
+        BatchEntries {
+            sequence: self.sequence,
+            rest: out.get(PREFIX_SIZE..self.size).unwrap_or_default(),
+        }
     }
 
     /// Writes the prefix; the payload is the first [`Self::size`] bytes of `out`.
     pub fn finish(&self, out: &mut [u8]) {
         if let Some(prefix) = out.first_chunk_mut::<PREFIX_SIZE>() {
-            let [d0, d1, d2, d3] = self.dim.to_le_bytes();
-            let [c0, c1, c2, c3] = self.count.to_le_bytes();
-            *prefix = [d0, d1, d2, d3, c0, c1, c2, c3];
+            let fields: Prefix = [self.dim.to_le_bytes(), self.count.to_le_bytes()];
+            *prefix = bytemuck::cast(fields);
         }
     }
 }

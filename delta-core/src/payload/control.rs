@@ -1,7 +1,7 @@
 //! Control payloads: where a stream starts, ends, changes its epoch, and how far the source of a
 //! derived stream has been read (WIRE.md, section 3).
 
-use super::{PayloadError, require_no_entity, size_error, u32_at};
+use super::{PayloadError, require_no_entity, size_error};
 use crate::header::DeltaHeader;
 
 /// Bytes of the fixed part of every control payload.
@@ -39,6 +39,9 @@ pub enum Control<'a> {
     },
 }
 
+/// The kind and three reserved bytes; then three words, of which the last two can be one u64.
+type Fixed = [[u8; 4]; CONTROL_SIZE / 4];
+
 const START: u8 = 0;
 const END: u8 = 1;
 const RESYNC: u8 = 2;
@@ -64,11 +67,13 @@ impl<'a> Control<'a> {
         let (fixed, consumer_bytes) = bytes
             .split_first_chunk::<CONTROL_SIZE>()
             .ok_or(size_error(CONTROL_SIZE, bytes))?;
-        let &[kind, _, _, _, _, _, _, _, ref long @ ..] = fixed;
-        let long = u64::from_le_bytes(*long);
-        let word = u32_at(fixed, 4);
-        // Bytes 1..4 are reserved in every kind, byte 4 and 12 begin words that some kinds lack.
-        require_zero(u32_at(fixed, 0) >> 8, 1)?;
+        let [[kind, reserved @ ..], word, low, high]: Fixed = bytemuck::cast(*fixed);
+        let word = u32::from_le_bytes(word);
+        let long = u64::from_le_bytes(bytemuck::cast([low, high]));
+        if kind > WATERMARK {
+            return Err(PayloadError::UnknownControl { found: kind });
+        }
+        require_zero(&reserved, 1)?;
         if kind != START && !consumer_bytes.is_empty() {
             return Err(size_error(CONTROL_SIZE, bytes));
         }
@@ -77,29 +82,31 @@ impl<'a> Control<'a> {
         }
         match kind {
             START => {
-                require_zero(u32_at(fixed, 12), 12)?;
+                require_zero(&high, 12)?;
                 if word == 0 {
                     return Err(PayloadError::ZeroDim);
                 }
                 Ok(Self::Start {
                     dim: word,
-                    slot_count: u32_at(fixed, 8),
+                    slot_count: u32::from_le_bytes(low),
                     consumer_bytes,
                 })
             }
-            END => require_zero(word, 4).map(|()| Self::End { record_count: long }),
+            END => {
+                require_zero(&word.to_le_bytes(), 4)?;
+                Ok(Self::End { record_count: long })
+            }
             RESYNC => {
-                require_zero(word, 4)?;
-                if long != header.sequence - 1 {
+                require_zero(&word.to_le_bytes(), 4)?;
+                if header.sequence.checked_sub(1) != Some(long) {
                     return Err(PayloadError::HeaderField { offset: 0 });
                 }
                 Ok(Self::Resync { position: long })
             }
-            WATERMARK => Ok(Self::Watermark {
+            _ => Ok(Self::Watermark {
                 source_epoch: word,
                 source_sequence: long,
             }),
-            found => Err(PayloadError::UnknownControl { found }),
         }
     }
 
@@ -126,11 +133,9 @@ impl<'a> Control<'a> {
             } => (WATERMARK, source_epoch, source_sequence),
         };
         let (fixed, rest) = out.split_first_chunk_mut::<CONTROL_SIZE>()?;
-        let [w0, w1, w2, w3] = word.to_le_bytes();
-        let [l0, l1, l2, l3, l4, l5, l6, l7] = long.to_le_bytes();
-        *fixed = [
-            kind, 0, 0, 0, w0, w1, w2, w3, l0, l1, l2, l3, l4, l5, l6, l7,
-        ];
+        let [low, high] = bytemuck::cast(long.to_le_bytes());
+        let fields: Fixed = [[kind, 0, 0, 0], word.to_le_bytes(), low, high];
+        *fixed = bytemuck::cast(fields);
         if let Self::Start { consumer_bytes, .. } = self {
             rest.get_mut(..consumer_bytes.len())?
                 .copy_from_slice(consumer_bytes);
@@ -139,10 +144,10 @@ impl<'a> Control<'a> {
     }
 }
 
-fn require_zero(value: u32, offset: u32) -> Result<(), PayloadError> {
-    if value == 0 {
-        Ok(())
-    } else {
-        Err(PayloadError::Reserved { offset })
+/// Refuses reserved bytes that are not 0; `offset` is the first one's in the payload.
+fn require_zero(reserved: &[u8], offset: u32) -> Result<(), PayloadError> {
+    match (offset..).zip(reserved).find(|(_, byte)| **byte != 0) {
+        Some((offset, _)) => Err(PayloadError::Reserved { offset }),
+        None => Ok(()),
     }
 }

@@ -4,7 +4,7 @@ use crate::codec::{
     lz4::{self, Lz4Scratch},
     varint,
 };
-use core::{cmp::Ordering, fmt};
+use core::fmt;
 
 /// Largest section in bytes, plain.
 pub const SECTION_SIZE_MAX: usize = lz4::PLAIN_SIZE_MAX;
@@ -15,7 +15,8 @@ pub const SECTION_SIZE_MAX: usize = lz4::PLAIN_SIZE_MAX;
 pub struct MetadataEdit<'a> {
     /// 1 to 255 bytes.
     pub key: &'a [u8],
-    /// The value before, `None` if the key did not exist.
+    /// The value before, `None` if the key did not exist, as always in an insert. It must be the
+    /// replicas' value: they refuse the record as diverged otherwise.
     pub old: Option<&'a [u8]>,
     /// The value after, `None` if the key is removed.
     pub new: Option<&'a [u8]>,
@@ -57,6 +58,11 @@ pub enum MetadataError {
         /// Bytes announced.
         plain_size: usize,
     },
+    /// An insert claims that a key had a value before it.
+    OldValue {
+        /// Number of the pair, from 0.
+        pair: usize,
+    },
     /// The output cannot hold the section.
     OutputTooSmall {
         /// Bytes given.
@@ -75,10 +81,7 @@ impl fmt::Display for MetadataError {
                 "metadata pair {pair} does not ascend: sort keys by their bytes, each once"
             ),
             Self::Truncated { offset } => {
-                write!(
-                    f,
-                    "metadata breaks off at byte {offset}: fetch the record again"
-                )
+                write!(f, "metadata breaks off at byte {offset}: check the writer")
             }
             Self::TooLarge { size } => write!(
                 f,
@@ -90,7 +93,11 @@ impl fmt::Display for MetadataError {
             ),
             Self::Compressed { plain_size } => write!(
                 f,
-                "the LZ4 block does not decode to {plain_size} bytes: fetch the record again"
+                "the LZ4 block does not decode to {plain_size} bytes: check the writer"
+            ),
+            Self::OldValue { pair } => write!(
+                f,
+                "metadata pair {pair} of an insert has an old value: pass None"
             ),
             Self::OutputTooSmall { given } => {
                 write!(
@@ -232,7 +239,7 @@ impl<'a> MetadataSection<'a> {
             return Err(MetadataError::TooLarge { size });
         }
         // An LZ4 block grows at most 255-fold.
-        let plausible = size <= 255 * (stored.len() - at);
+        let plausible = size.div_ceil(255) <= stored.len() - at;
         match (u16::try_from(size), u8::try_from(at)) {
             (Ok(plain_size @ 1..), Ok(block_offset)) if plausible => Ok(Self {
                 stored,
@@ -285,8 +292,9 @@ impl<'a> MetadataSection<'a> {
 pub fn section_size_max(edits: &[MetadataEdit<'_>]) -> usize {
     edits
         .iter()
-        .map(|edit| 1 + edit.key.len() + 5 + edit.new.map_or(0, <[u8]>::len))
-        .sum()
+        .filter(|edit| edit.old != edit.new)
+        .map(|edit| 1 + edit.key.len() + varint::SIZE_MAX + edit.new.map_or(0, <[u8]>::len))
+        .fold(0, usize::saturating_add)
 }
 
 /// Writes the section of `edits` to the front of `out`, compressed with `lz4` if that is smaller.
@@ -302,7 +310,7 @@ pub fn write_section(
     let mut size = 0;
     let mut before: &[u8] = &[];
     for (pair, edit) in edits.iter().enumerate() {
-        if before.cmp(edit.key) != Ordering::Less && pair > 0 {
+        if pair > 0 && before >= edit.key {
             return Err(MetadataError::Order { pair });
         }
         before = edit.key;

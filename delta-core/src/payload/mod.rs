@@ -67,6 +67,8 @@ pub enum PayloadError {
     Values(ValuesError),
     /// The metadata section is broken.
     Metadata(MetadataError),
+    /// A batch of no entries.
+    EmptyBatch,
     /// An entry of a batch is broken, or too long a prefix stands before its values.
     BatchEntry {
         /// Number of the entry, from 0.
@@ -98,7 +100,7 @@ impl fmt::Display for PayloadError {
         match *self {
             Self::Size { expected, found } => write!(
                 f,
-                "a payload of {found} bytes, its parts need {expected}: fetch the record again"
+                "a payload of {found} bytes, its parts need {expected}: check the writer"
             ),
             Self::Reserved { offset } => {
                 write!(f, "reserved byte {offset} is not 0: upgrade this reader")
@@ -114,9 +116,10 @@ impl fmt::Display for PayloadError {
             ),
             Self::Values(error) => error.fmt(f),
             Self::Metadata(error) => error.fmt(f),
+            Self::EmptyBatch => write!(f, "a batch of 0 entries: send none at all"),
             Self::BatchEntry { entry, offset } => write!(
                 f,
-                "entry {entry} of the batch is broken at byte {offset}: fetch the record again"
+                "entry {entry} of the batch is broken at byte {offset}: check the writer"
             ),
             Self::BatchValues { entry, error } => write!(f, "entry {entry} of the batch: {error}"),
             Self::UnknownControl { found } => {
@@ -186,15 +189,5 @@ fn size_error(expected: usize, found: &[u8]) -> PayloadError {
     }
 }
 
-/// The u32 at `offset` of a fixed part. The offset is a constant of the caller within `N`.
-#[inline(always)]
-fn u32_at<const N: usize>(bytes: &[u8; N], offset: usize) -> u32 {
-    bytes
-        .get(offset..)
-        .and_then(|tail| tail.first_chunk())
-        .map_or(0, |field| u32::from_le_bytes(*field))
-}
-
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -3,16 +3,19 @@
 use super::{
     PayloadError,
     metadata::{self, MetadataEdit, MetadataError, MetadataSection},
-    size_error, u32_at,
+    size_error,
 };
 use crate::{
     codec::{self, Base, EncodeError, Values, lz4::Lz4Scratch},
-    header::{DeltaHeader, Operation, vector_id_hash},
+    header::{DeltaHeader, Operation, PAYLOAD_SIZE_MAX, vector_id_hash},
 };
 use core::fmt;
 
 /// Bytes before the encoded values; the last of them is the values' tag.
 pub const PREFIX_SIZE: usize = 16;
+
+/// Slot, dim and values_size; then id_size, two reserved bytes and the tag.
+type Prefix = [[u8; 4]; PREFIX_SIZE / 4];
 
 /// A checked insert or update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +36,18 @@ impl<'a> VectorPayload<'a> {
     pub fn parse(header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
         let too_short = size_error(PREFIX_SIZE, bytes);
         let (prefix, rest) = bytes.split_first_chunk::<PREFIX_SIZE>().ok_or(too_short)?;
-        let [.., id_size, reserved_13, reserved_14, tag] = *prefix;
+        let [
+            slot,
+            dim,
+            values_size,
+            [id_size, reserved_13, reserved_14, tag],
+        ]: Prefix = bytemuck::cast(*prefix);
         if reserved_13 | reserved_14 != 0 {
             return Err(PayloadError::Reserved {
                 offset: if reserved_13 != 0 { 13 } else { 14 },
             });
         }
-        let dim = u32_at(prefix, 4);
+        let dim = u32::from_le_bytes(dim);
         if dim == 0 {
             return Err(PayloadError::ZeroDim);
         }
@@ -47,7 +55,7 @@ impl<'a> VectorPayload<'a> {
         if is_insert != (id_size > 0) {
             return Err(PayloadError::IdSize { found: id_size });
         }
-        let (values_size, id_size) = (u32_at(prefix, 8) as usize, usize::from(id_size));
+        let (values_size, id_size) = (u32::from_le_bytes(values_size) as usize, id_size.into());
         let parts = rest
             .split_at_checked(values_size)
             .and_then(|(values, rest)| Some((values, rest.split_at_checked(id_size)?)));
@@ -62,7 +70,7 @@ impl<'a> VectorPayload<'a> {
             return Err(PayloadError::HeaderField { offset: 12 });
         }
         Ok(Self {
-            slot: u32_at(prefix, 0),
+            slot: u32::from_le_bytes(slot),
             dim,
             values: Values::parse(tag, values, dim)?,
             id,
@@ -114,7 +122,7 @@ pub enum VectorWriteError {
         /// Bytes of the id.
         size: usize,
     },
-    /// A row has 1 to 2^28 - 1 components.
+    /// A row has 1 to [`DIM_MAX`] components.
     Dim {
         /// Components of the row.
         dim: usize,
@@ -139,8 +147,26 @@ impl fmt::Display for VectorWriteError {
 
 impl core::error::Error for VectorWriteError {}
 
-/// Most components of a row: their raw bytes fit a payload.
-pub const DIM_MAX: u32 = (1 << 28) - 1;
+impl From<EncodeError> for VectorWriteError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+impl From<MetadataError> for VectorWriteError {
+    fn from(error: MetadataError) -> Self {
+        Self::Metadata(error)
+    }
+}
+
+/// Most components of a row: raw, they fit a payload beside the longest id and the most metadata.
+#[expect(clippy::cast_possible_truncation, reason = "asserted beside it")]
+pub const DIM_MAX: u32 = {
+    let others = PREFIX_SIZE + u8::MAX as usize + metadata::SECTION_SIZE_MAX;
+    let dim = (PAYLOAD_SIZE_MAX - others) / 4;
+    assert!(dim <= u32::MAX as usize);
+    dim as u32
+};
 
 /// What an insert or update says, before it is encoded.
 #[derive(Clone, Copy, Debug)]
@@ -157,32 +183,37 @@ pub struct VectorChange<'a> {
     pub metadata: &'a [MetadataEdit<'a>],
 }
 
+/// A payload that [`VectorChange::write`] has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrittenVector<'o> {
+    /// Bytes of the payload.
+    pub size: usize,
+    /// The metadata section is compressed: the header must say so.
+    pub compressed: bool,
+    /// The change of the row as it was encoded.
+    pub values: Values<'o>,
+}
+
 impl VectorChange<'_> {
     /// Most bytes that the payload takes.
     #[inline]
     pub fn payload_size_max(&self) -> usize {
-        PREFIX_SIZE
-            + codec::encoded_size_max(self.new.len())
-            + self.id.len()
-            + metadata::section_size_max(self.metadata)
+        codec::encoded_size_max(self.new.len())
+            .saturating_add(PREFIX_SIZE + self.id.len())
+            .saturating_add(metadata::section_size_max(self.metadata))
     }
 
-    /// Writes the payload to the front of `out`, which has [`Self::payload_size_max`] bytes.
-    /// Returns the bytes used and whether the metadata section is compressed.
+    /// Writes the payload to the front of `out`, where [`Self::payload_size_max`] bytes always
+    /// suffice.
     ///
     /// # Errors
     /// See [`VectorWriteError`]; `out` then holds garbage.
     #[inline]
-    pub fn write(
+    pub fn write<'o>(
         &self,
-        out: &mut [u8],
+        out: &'o mut [u8],
         lz4: Option<&mut Lz4Scratch>,
-    ) -> Result<(usize, bool), VectorWriteError> {
-        let given = out.len();
-        let too_small = VectorWriteError::Encode(EncodeError::OutputTooSmall {
-            needed: self.payload_size_max(),
-            given,
-        });
+    ) -> Result<WrittenVector<'o>, VectorWriteError> {
         let dim = u32::try_from(self.new.len())
             .ok()
             .filter(|dim| (1..=DIM_MAX).contains(dim))
@@ -192,26 +223,46 @@ impl VectorChange<'_> {
         let id_size = u8::try_from(self.id.len()).map_err(|_| VectorWriteError::IdSize {
             size: self.id.len(),
         })?;
+        if let Some(pair) = self.pair_before_insert() {
+            return Err(MetadataError::OldValue { pair }.into());
+        }
+        let given = out.len();
+        let too_small = || EncodeError::OutputTooSmall {
+            needed: self.payload_size_max(),
+            given,
+        };
         let (prefix, rest) = out
             .split_first_chunk_mut::<PREFIX_SIZE>()
-            .ok_or(too_small)?;
-        let (tag, values_size) =
-            codec::encode(self.base, self.new, rest).map_err(VectorWriteError::Encode)?;
-        let values_size_field = u32::try_from(values_size).map_err(|_| too_small)?;
-        let [s0, s1, s2, s3] = self.slot.to_le_bytes();
-        let [d0, d1, d2, d3] = dim.to_le_bytes();
-        let [v0, v1, v2, v3] = values_size_field.to_le_bytes();
-        *prefix = [
-            s0, s1, s2, s3, d0, d1, d2, d3, v0, v1, v2, v3, id_size, 0, 0, tag as u8,
+            .ok_or_else(too_small)?;
+        let (tag, values_size) = codec::encode(self.base, self.new, rest)?;
+        let fields: Prefix = [
+            self.slot.to_le_bytes(),
+            dim.to_le_bytes(),
+            u32::try_from(values_size)
+                .map_err(|_| too_small())?
+                .to_le_bytes(),
+            [id_size, 0, 0, tag as u8],
         ];
-        let (_, rest) = rest.split_at_mut_checked(values_size).ok_or(too_small)?;
-        let (id, rest) = rest.split_at_mut_checked(self.id.len()).ok_or(too_small)?;
+        *prefix = bytemuck::cast(fields);
+        let (values, rest) = rest
+            .split_at_mut_checked(values_size)
+            .ok_or_else(too_small)?;
+        let (id, rest) = rest
+            .split_at_mut_checked(self.id.len())
+            .ok_or_else(too_small)?;
         id.copy_from_slice(self.id);
-        let (metadata_size, compressed) = metadata::write_section(self.metadata, rest, lz4)
-            .map_err(VectorWriteError::Metadata)?;
-        Ok((
-            PREFIX_SIZE + values_size + self.id.len() + metadata_size,
+        let (metadata_size, compressed) = metadata::write_section(self.metadata, rest, lz4)?;
+        Ok(WrittenVector {
+            size: PREFIX_SIZE + values_size + self.id.len() + metadata_size,
             compressed,
-        ))
+            values: Values::from_checked(tag, values),
+        })
+    }
+
+    /// Number of the first pair of an insert that claims a value before it.
+    fn pair_before_insert(&self) -> Option<usize> {
+        let is_insert = !self.id.is_empty();
+        let mut pairs = self.metadata.iter();
+        pairs.position(|edit| is_insert && edit.old.is_some())
     }
 }

@@ -1,201 +1,25 @@
 //! From records to state: every check before the first change (WIRE.md, section 6).
 
-use super::{
-    process::{PassThrough, Process},
-    sequencer::Position,
-};
+use super::sequencer::Position;
 use crate::{
-    digest::{id_term, pair_term, slot_key, tombstone_term},
+    digest::{id_term, pair_term, row_term, tombstone_term},
     header::DeltaHeader,
     payload::{
         Payload,
-        batch::BatchPayload,
+        batch::{BatchEntry, BatchPayload},
         control::Control,
-        metadata::{MetadataChanges, MetadataError},
+        metadata::MetadataChanges,
         vector::VectorPayload,
     },
-    record::{Record, RecordError},
-    ring::{Consumer, Corrupt, Mem},
-    store::{Replica, StoreError},
+    record::Record,
+    store::Replica,
 };
-use core::fmt;
 
-/// Why a replica does not take a record. Nothing has changed, the position included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ApplyError {
-    /// Sequence of the refused record.
-    pub sequence: u64,
-    /// The reason.
-    pub reason: Refusal,
-}
+mod error;
+mod poll;
 
-/// The reason of an [`ApplyError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// The record comes from a writer that was replaced.
-    StaleEpoch {
-        /// The replica's epoch.
-        current: u32,
-        /// The record's epoch.
-        found: u32,
-    },
-    /// The record's epoch has not been announced by a resync.
-    UnknownEpoch {
-        /// The replica's epoch.
-        current: u32,
-        /// The record's epoch.
-        found: u32,
-    },
-    /// Records are missing before this one.
-    Gap {
-        /// The sequence that the replica waits for.
-        expected: u64,
-    },
-    /// The record has rows of another dim.
-    Dim {
-        /// The replica's dim.
-        expected: u32,
-        /// The record's dim.
-        found: u32,
-    },
-    /// An insert has another slot than the next, or a start another slot count.
-    SlotCount {
-        /// Slots of the replica.
-        expected: u32,
-        /// What the record says.
-        found: u32,
-    },
-    /// The slot does not exist.
-    UnknownSlot {
-        /// The slot.
-        slot: u32,
-        /// Slots of the replica.
-        slot_count: u32,
-    },
-    /// The slot is a tombstone.
-    Deleted {
-        /// The slot.
-        slot: u32,
-    },
-    /// The record was made against another version of the entity.
-    Conflict {
-        /// The slot.
-        slot: u32,
-        /// Sequence of the last record that the replica applied to it.
-        last_sequence: u64,
-        /// Sequence that the record follows.
-        prev_sequence: u64,
-    },
-    /// A batch changes a slot twice.
-    Repeated {
-        /// The slot.
-        slot: u32,
-    },
-    /// The metadata cannot be read.
-    Metadata(MetadataError),
-    /// The store has no room.
-    Store(StoreError),
-    /// The stream starts from another state than this.
-    Base {
-        /// Digest that the start carries.
-        expected: u64,
-        /// Digest of the replica.
-        found: u64,
-    },
-    /// The state after the record would differ from the writer's: one of both has drifted.
-    Diverged {
-        /// Digest that the record carries.
-        expected: u64,
-        /// Digest that the replica would have.
-        computed: u64,
-    },
-}
-
-impl fmt::Display for ApplyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "record {}: {}", self.sequence, self.reason)
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::StaleEpoch { current, found } => write!(
-                f,
-                "epoch {found} is over, {current} goes on: stop the writer that was replaced"
-            ),
-            Self::UnknownEpoch { current, found } => write!(
-                f,
-                "epoch {found} follows {current} without a resync: read the stream from there"
-            ),
-            Self::Gap { expected } => {
-                write!(
-                    f,
-                    "record {expected} is missing: read the stream again from there"
-                )
-            }
-            Self::Dim { expected, found } => {
-                write!(
-                    f,
-                    "rows of {found} components for a replica of {expected}: wrong stream"
-                )
-            }
-            Self::SlotCount { expected, found } => write!(
-                f,
-                "the record counts {found} slots, the replica {expected}: start from a snapshot"
-            ),
-            Self::UnknownSlot { slot, slot_count } => write!(
-                f,
-                "slot {slot} does not exist, {slot_count} do: start from a snapshot"
-            ),
-            Self::Deleted { slot } => {
-                write!(
-                    f,
-                    "slot {slot} is deleted: an id that comes back is a new insert"
-                )
-            }
-            Self::Conflict {
-                slot,
-                last_sequence,
-                prev_sequence,
-            } => write!(
-                f,
-                "slot {slot} was last changed by record {last_sequence}, not {prev_sequence}: \
-                 have the writer read it again and send the change anew"
-            ),
-            Self::Repeated { slot } => {
-                write!(f, "the batch changes slot {slot} twice: send two batches")
-            }
-            Self::Metadata(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-            Self::Base { expected, found } => write!(
-                f,
-                "the stream starts from state {expected:016x}, this is {found:016x}: apply it to \
-                 the base it was made for"
-            ),
-            Self::Diverged { expected, computed } => write!(
-                f,
-                "the state would have digest {computed:016x}, the writer has {expected:016x}: \
-                 start from a snapshot"
-            ),
-        }
-    }
-}
-
-impl core::error::Error for ApplyError {}
-
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<MetadataError> for Refusal {
-    fn from(error: MetadataError) -> Self {
-        Self::Metadata(error)
-    }
-}
+pub use error::{ApplyError, Refusal};
+pub use poll::{Apply, PollError};
 
 /// What became of a record that was not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,7 +119,12 @@ impl<'s> Applier<'s> {
         if (found > current) != resync {
             return Err(Refusal::UnknownEpoch { current, found });
         }
-        let expected = self.position.sequence.wrapping_add(1);
+        let position = self.position.sequence;
+        if header.sequence <= position {
+            let found = header.sequence - 1;
+            return Err(Refusal::Behind { position, found });
+        }
+        let expected = position + 1;
         if header.sequence != expected {
             return Err(Refusal::Gap { expected });
         }
@@ -319,8 +148,7 @@ impl<'s> Applier<'s> {
         let row_change = vector.values().change_sum(replica.next_row()?);
         let metadata = vector.metadata().decode(self.scratch)?;
         replica.reserve_attributes(slot, vector.id(), metadata)?;
-        let change = slot_key(slot)
-            .wrapping_mul(row_change)
+        let change = row_term(slot, row_change)
             .wrapping_add(id_term(slot, vector.id()))
             .wrapping_add(metadata_change(replica, slot, metadata));
         let digest = agreed(self.position, header, change)?;
@@ -340,7 +168,7 @@ impl<'s> Applier<'s> {
         let slot = vector.slot();
         check_dim(replica, vector.dim())?;
         let old = check_chain(replica, slot, header.prev_sequence)?;
-        let row_change = slot_key(slot).wrapping_mul(vector.values().change_sum(old));
+        let row_change = row_term(slot, vector.values().change_sum(old));
         let metadata = vector.metadata().decode(self.scratch)?;
         replica.reserve_attributes(slot, &[], metadata)?;
         let change = row_change.wrapping_add(metadata_change(replica, slot, metadata));
@@ -373,36 +201,23 @@ impl<'s> Applier<'s> {
         replica: &mut R,
     ) -> Result<u64, Refusal> {
         check_dim(replica, batch.dim())?;
-        let mut change = 0_u64;
-        let mut marked = 0;
-        let mut checked = Ok(());
-        for entry in batch.entries() {
-            if replica.last_sequence(entry.slot) == Some(header.sequence) {
-                checked = Err(Refusal::Repeated { slot: entry.slot });
-                break;
-            }
-            match check_chain(replica, entry.slot, entry.prev_sequence) {
-                Ok(old) => {
-                    let sum = entry.values.change_sum(old);
-                    change = change.wrapping_add(slot_key(entry.slot).wrapping_mul(sum));
-                }
-                Err(refusal) => {
-                    checked = Err(refusal);
-                    break;
-                }
-            }
+        let (mut change, mut marked) = (0_u64, 0);
+        let checked = batch.entries().try_for_each(|entry| {
+            let sum = check_entry(replica, header.sequence, &entry)?;
+            change = change.wrapping_add(row_term(entry.slot, sum));
             replica.set_last_sequence(entry.slot, header.sequence);
             marked += 1;
-        }
+            Ok(())
+        });
         let digest = checked.and_then(|()| agreed(self.position, header, change));
-        if digest.is_err() {
+        if digest.is_ok() {
+            for entry in batch.entries() {
+                entry.values.apply(replica.row_mut(entry.slot));
+            }
+        } else {
             for entry in batch.entries().take(marked) {
                 replica.set_last_sequence(entry.slot, entry.prev_sequence);
             }
-            return digest;
-        }
-        for entry in batch.entries() {
-            entry.values.apply(replica.row_mut(entry.slot));
         }
         digest
     }
@@ -476,6 +291,21 @@ fn check_chain<R: Replica + ?Sized>(
     replica.row(slot).ok_or(unknown)
 }
 
+/// What the entry of a batch changes in the sum of its row, if the batch may change it.
+#[inline]
+fn check_entry<R: Replica + ?Sized>(
+    replica: &R,
+    batch_sequence: u64,
+    entry: &BatchEntry<'_>,
+) -> Result<u64, Refusal> {
+    let slot = entry.slot;
+    if replica.last_sequence(slot) == Some(batch_sequence) {
+        return Err(Refusal::Repeated { slot });
+    }
+    let old = check_chain(replica, slot, entry.prev_sequence)?;
+    Ok(entry.values.change_sum(old))
+}
+
 /// What `changes` change in the digest.
 fn metadata_change<R: Replica + ?Sized>(
     replica: &R,
@@ -487,94 +317,4 @@ fn metadata_change<R: Replica + ?Sized>(
         sum.wrapping_add(term(new))
             .wrapping_sub(term(replica.metadata(slot, key)))
     })
-}
-
-/// Why [`Apply::poll`] did not apply a record. The record stays unread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PollError {
-    /// The ring is corrupt; the consumer has given up on it.
-    Ring(Corrupt),
-    /// The ring's record is broken.
-    Record(RecordError),
-    /// The replica refuses the record.
-    Apply(ApplyError),
-}
-
-impl fmt::Display for PollError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Ring(error) => error.fmt(f),
-            Self::Record(error) => error.fmt(f),
-            Self::Apply(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for PollError {}
-
-/// The last stage of the pipeline: takes records from a ring, shows them to a [`Process`], and
-/// applies them.
-#[derive(Debug)]
-pub struct Apply<'s, M: Mem, P: Process = PassThrough> {
-    consumer: Consumer<M>,
-    applier: Applier<'s>,
-    process: P,
-}
-
-impl<'s, M: Mem> Apply<'s, M> {
-    /// Applies what `consumer` delivers by `applier`'s rules.
-    pub fn new(consumer: Consumer<M>, applier: Applier<'s>) -> Self {
-        Self::with_process(consumer, applier, PassThrough)
-    }
-}
-
-impl<'s, M: Mem, P: Process> Apply<'s, M, P> {
-    /// As [`Apply::new`], with a process stage that runs inline.
-    pub fn with_process(consumer: Consumer<M>, applier: Applier<'s>, process: P) -> Self {
-        Self {
-            consumer,
-            applier,
-            process,
-        }
-    }
-
-    /// Applies the next record of the ring; `None` if the ring is empty. Never blocks.
-    ///
-    /// # Errors
-    /// See [`PollError`]. A refused record stays in the ring: the next poll meets it again, and
-    /// nothing behind it is applied.
-    #[inline]
-    pub fn poll<R: Replica + ?Sized>(
-        &mut self,
-        replica: &mut R,
-    ) -> Result<Option<Outcome>, PollError> {
-        let Some(received) = self.consumer.poll().map_err(PollError::Ring)? else {
-            return Ok(None);
-        };
-        let record =
-            Record::from_parts(received.header(), received.payload()).map_err(PollError::Record)?;
-        let record = self.process.process(record);
-        let outcome = self
-            .applier
-            .apply_delta(&record, replica)
-            .map_err(PollError::Apply)?;
-        received.done();
-        Ok(Some(outcome))
-    }
-
-    /// The position and the counters.
-    pub fn applier(&self) -> &Applier<'s> {
-        &self.applier
-    }
-
-    /// The process stage.
-    pub fn process(&self) -> &P {
-        &self.process
-    }
-
-    /// Takes the stages apart, to replace one of them.
-    pub fn into_parts(self) -> (Consumer<M>, Applier<'s>, P) {
-        (self.consumer, self.applier, self.process)
-    }
 }

@@ -2,12 +2,9 @@
 
 use super::sequencer::{PrepareError, Sequencer};
 use crate::{
-    digest::slot_key,
+    digest::row_term,
     header::{DeltaHeader, Operation},
-    payload::{
-        Payload,
-        batch::{BatchWriteError, BatchWriter},
-    },
+    payload::batch::{BatchWriteError, BatchWriter},
 };
 use core::fmt;
 
@@ -17,7 +14,7 @@ use core::fmt;
 pub enum BatchError {
     /// The change is refused as it would be on its own.
     Prepare(PrepareError),
-    /// There is no room, or the entry has no short form: send the batch, then go on.
+    /// The entry does not fit the batch.
     Write(BatchWriteError),
     /// The slot stands in this batch already: send the batch, then go on.
     Repeated {
@@ -44,7 +41,7 @@ impl fmt::Display for BatchError {
 impl core::error::Error for BatchError {}
 
 impl BatchError {
-    /// Whether the change can be made once this batch is sent, in another one or on its own.
+    /// Whether the same change can be made in another batch, once this one is sent.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -65,9 +62,8 @@ pub(super) struct BatchBuilder {
 
 impl BatchBuilder {
     pub(super) fn new(sequencer: &Sequencer<'_>) -> Self {
-        let sequence = sequencer.position().sequence + 1;
         Self {
-            writer: BatchWriter::new(sequence, sequencer.dim()),
+            writer: BatchWriter::new(sequencer.next_sequence(), sequencer.dim()),
             digest_change: 0,
         }
     }
@@ -88,7 +84,7 @@ impl BatchBuilder {
         old: &[f32],
         new: &[f32],
     ) -> Result<(), BatchError> {
-        let sequence = sequencer.position().sequence + 1;
+        let sequence = sequencer.next_sequence();
         let state = sequencer.live(slot).map_err(BatchError::Prepare)?;
         if state.last_sequence == sequence {
             return Err(BatchError::Repeated { slot });
@@ -99,7 +95,7 @@ impl BatchBuilder {
             .writer
             .push(out, slot, state.last_sequence, old, new)
             .map_err(BatchError::Write)?;
-        let change = slot_key(slot).wrapping_mul(values.change_sum(old));
+        let change = row_term(slot, values.change_sum(old));
         self.digest_change = self.digest_change.wrapping_add(change);
         sequencer.mark(slot, sequence);
         Ok(())
@@ -122,18 +118,9 @@ impl BatchBuilder {
     }
 
     /// Takes all marks back. `out` holds the entries as they were pushed.
-    pub(super) fn roll_back(self, sequencer: &mut Sequencer<'_>, out: &mut [u8]) {
-        if self.writer.is_empty() {
-            return;
-        }
-        let Ok(header) = self.seal(sequencer, out) else {
-            return;
-        };
-        let payload = out.get(..self.size()).unwrap_or_default();
-        if let Ok(Payload::Batch(batch)) = Payload::parse(&header, payload) {
-            for entry in batch.entries() {
-                sequencer.mark(entry.slot, entry.prev_sequence);
-            }
+    pub(super) fn roll_back(self, sequencer: &mut Sequencer<'_>, out: &[u8]) {
+        for entry in self.writer.entries(out) {
+            sequencer.mark(entry.slot, entry.prev_sequence);
         }
     }
 }

@@ -48,7 +48,8 @@ impl CaptureError {
 ///
 /// A change is part of the stream when the call returns `Ok`; acknowledge the write after that.
 /// When the ring is full the call returns at once and the caller decides: wait, shed, or let the
-/// reader start from a snapshot.
+/// reader start from a snapshot. The ring must have room for the row, the id and the metadata as
+/// they are, even where the record will be smaller.
 #[derive(Debug)]
 pub struct Capture<'a, M: Mem> {
     producer: Producer<M>,
@@ -103,6 +104,9 @@ impl<'a, M: Mem> Capture<'a, M> {
 
     /// Captures that the row of `slot` changes from `old` to `new`. Equal rows are a record too.
     /// O(dim).
+    ///
+    /// `old` must be the row that was captured last, in every bit: replicas refuse the record as
+    /// diverged otherwise.
     ///
     /// # Errors
     /// See [`CaptureError`].
@@ -228,7 +232,8 @@ impl<'a, M: Mem> Capture<'a, M> {
     }
 }
 
-/// A batch under construction in the ring. Dropped, it never was.
+/// A batch under construction in the ring. Dropped, it never was; forgotten (as by
+/// [`mem::forget`](core::mem::forget)), it leaves slots behind that take no further change.
 #[derive(Debug)]
 pub struct CaptureBatch<'c, 'a, M: Mem> {
     /// `None` once sent.
@@ -275,6 +280,7 @@ impl<M: Mem> CaptureBatch<'_, '_, M> {
             .seal(self.sequencer, grant.payload_mut())
             .map_err(CaptureError::Prepare)?;
         if let Some((grant, _)) = self.open.take() {
+            // Succeeds: the header was sealed over bytes of this grant.
             grant
                 .commit(&header.to_bytes())
                 .map_err(CaptureError::Commit)?;

@@ -10,5 +10,4 @@ pub mod process;
 pub mod sequencer;
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

@@ -8,11 +8,11 @@ use core::fmt;
 
 /// Sees every checked record on its way.
 ///
-/// A process keeps a stream's bytes: what it returns must be the record it was given. Whatever
-/// drops or changes records ends the stream and originates another.
+/// A process keeps a stream's bytes. Whatever drops or changes records ends the stream and
+/// originates another.
 pub trait Process {
-    /// Looks at one record and passes it on.
-    fn process<'r>(&mut self, record: Record<'r>) -> Record<'r>;
+    /// Looks at one record that is passed on. It comes again if the next stage could not take it.
+    fn process(&mut self, record: &Record<'_>);
 }
 
 /// Passes every record on.
@@ -21,9 +21,7 @@ pub struct PassThrough;
 
 impl Process for PassThrough {
     #[inline]
-    fn process<'r>(&mut self, record: Record<'r>) -> Record<'r> {
-        record
-    }
+    fn process(&mut self, _: &Record<'_>) {}
 }
 
 /// Why [`relay`] did not pass a record on. The record stays unread.
@@ -71,7 +69,7 @@ pub fn relay<S: Mem, T: Mem, P: Process>(
         .map_err(RelayError::Target)?;
     let record =
         Record::from_parts(received.header(), received.payload()).map_err(RelayError::Record)?;
-    let record = process.process(record);
+    process.process(&record);
     grant.payload_mut().copy_from_slice(record.payload_bytes());
     grant
         .commit(received.header())

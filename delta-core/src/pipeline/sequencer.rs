@@ -5,17 +5,20 @@
 //! not committed, and the stream goes on as if it had never been prepared.
 
 use crate::{
-    codec::{Base, Values, lz4::Lz4Scratch},
-    digest::{id_term, pair_term, slot_key, tombstone_term},
-    header::{DeltaHeader, HeaderError, Operation, vector_id_hash},
+    codec::{Base, lz4::Lz4Scratch},
+    digest::{id_term, pair_term, row_term, tombstone_term},
+    header::{DeltaHeader, Operation, vector_id_hash},
     kernel::digest::row_sum,
     payload::{
-        control::Control,
         metadata::MetadataEdit,
-        vector::{self, VectorChange, VectorWriteError},
+        vector::{VectorChange, VectorWriteError},
     },
 };
-use core::fmt;
+
+mod control;
+mod error;
+
+pub use error::PrepareError;
 
 /// What a [`Sequencer`] keeps of a slot: 16 bytes. Opaque; zeroed is unused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,111 +31,14 @@ pub struct SlotState {
     deleted: bool,
 }
 
-/// Why a change cannot become a record. Nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PrepareError {
-    /// The row has another length than the stream's dim.
-    Dim {
-        /// The stream's dim.
-        expected: u32,
-        /// Components of the row.
-        found: usize,
-    },
-    /// The slot does not exist.
-    UnknownSlot {
-        /// The slot.
-        slot: u32,
-        /// Slots that exist.
-        slot_count: u32,
-    },
-    /// The slot was deleted; an id that comes back is a new insert.
-    Deleted {
-        /// The slot.
-        slot: u32,
-    },
-    /// All slots are used.
-    SlotsFull {
-        /// Slots that the sequencer's memory holds.
-        capacity: usize,
-    },
-    /// A resync must raise the epoch.
-    Epoch {
-        /// The epoch so far.
-        current: u32,
-        /// The epoch asked for.
-        found: u32,
-    },
-    /// The payload cannot be written.
-    Payload(VectorWriteError),
-    /// The header cannot be written.
-    Header(HeaderError),
-    /// The output cannot hold the payload.
-    OutputTooSmall {
-        /// Bytes needed.
-        needed: usize,
-        /// Bytes given.
-        given: usize,
-    },
-}
-
-impl fmt::Display for PrepareError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Dim { expected, found } => write!(
-                f,
-                "a row of {found} components in a stream of dim {expected}: pass rows of its dim"
-            ),
-            Self::UnknownSlot { slot, slot_count } => write!(
-                f,
-                "slot {slot} does not exist, {slot_count} do: insert the entity first"
-            ),
-            Self::Deleted { slot } => {
-                write!(
-                    f,
-                    "slot {slot} was deleted: insert the entity again, as a new slot"
-                )
-            }
-            Self::SlotsFull { capacity } => {
-                write!(
-                    f,
-                    "all {capacity} slots are used: give the sequencer more memory"
-                )
-            }
-            Self::Epoch { current, found } => {
-                write!(
-                    f,
-                    "epoch {found} does not follow {current}: allocate a greater one"
-                )
-            }
-            Self::Payload(error) => error.fmt(f),
-            Self::Header(error) => error.fmt(f),
-            Self::OutputTooSmall { needed, given } => {
-                write!(
-                    f,
-                    "{given} bytes of output, {needed} needed: pass a larger buffer"
-                )
-            }
-        }
-    }
-}
-
-impl core::error::Error for PrepareError {}
-
-impl From<HeaderError> for PrepareError {
-    fn from(error: HeaderError) -> Self {
-        Self::Header(error)
-    }
-}
-
 /// A record that has been written but not committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 #[must_use = "commit it once the record is sent, or drop it if it is not"]
 pub struct Prepared {
     /// The sealed header.
     pub header: DeltaHeader,
-    /// The entity's slot; of a control record meaningless.
-    slot: u32,
+    /// The entity's slot; none of a control record.
+    slot: Option<u32>,
 }
 
 /// Where a stream begins or goes on: `(epoch, position, digest)` of writer or reader.
@@ -194,10 +100,12 @@ impl<'a> Sequencer<'a> {
             slot_count as usize <= slots.len(),
             "the base has more slots than the memory"
         );
+        // All slots have a number that fits, and so has their count.
+        let capacity = slots.len().min(u32::MAX as usize);
         Self {
             dim,
             slot_count,
-            slots,
+            slots: slots.get_mut(..capacity).unwrap_or_default(),
             position,
             timestamp_us: 0,
         }
@@ -243,7 +151,7 @@ impl<'a> Sequencer<'a> {
             });
         }
         if id.is_empty() {
-            return Err(PrepareError::Payload(VectorWriteError::IdSize { size: 0 }));
+            return Err(VectorWriteError::IdSize { size: 0 }.into());
         }
         self.check_dim(row)?;
         let change = VectorChange {
@@ -253,22 +161,24 @@ impl<'a> Sequencer<'a> {
             id,
             metadata,
         };
-        let (size, compressed) = change.write(out, lz4).map_err(PrepareError::Payload)?;
-        let digest = slot_key(slot)
-            .wrapping_mul(row_sum(row))
+        let written = change.write(out, lz4)?;
+        let digest_change = row_term(slot, row_sum(row))
             .wrapping_add(id_term(slot, id))
             .wrapping_add(metadata_change(slot, metadata));
-        let mut header = self.header(Operation::Insert, digest);
-        header.compressed = compressed;
-        header.vector_id_hash = vector_id_hash(id);
-        Ok(Prepared {
-            header: header.seal(written(out, size)?)?,
-            slot,
-        })
+        let header = DeltaHeader {
+            compressed: written.compressed,
+            vector_id_hash: vector_id_hash(id),
+            ..self.header(Operation::Insert, digest_change)
+        };
+        let size = written.size;
+        seal(header, out, size, Some(slot))
     }
 
     /// Writes an update of `slot` from `old` to `new` into `out`, which must hold
     /// [`update_size_max`](Self::update_size_max) bytes. O(dim + metadata).
+    ///
+    /// `old` must be the row of the slot's last record, in every bit: replicas refuse the record
+    /// as diverged otherwise.
     ///
     /// # Errors
     /// See [`PrepareError`].
@@ -292,20 +202,17 @@ impl<'a> Sequencer<'a> {
             id: &[],
             metadata,
         };
-        let (size, compressed) = change.write(out, lz4).map_err(PrepareError::Payload)?;
-        let payload = written(out, size)?;
-        let sum = row_change_sum(payload, old, self.dim);
-        let digest = slot_key(slot)
-            .wrapping_mul(sum)
+        let written = change.write(out, lz4)?;
+        let digest_change = row_term(slot, written.values.change_sum(old))
             .wrapping_add(metadata_change(slot, metadata));
-        let mut header = self.header(Operation::Update, digest);
-        header.compressed = compressed;
-        header.vector_id_hash = state.id_hash;
-        header.prev_sequence = state.last_sequence;
-        Ok(Prepared {
-            header: header.seal(payload)?,
-            slot,
-        })
+        let header = DeltaHeader {
+            compressed: written.compressed,
+            vector_id_hash: state.id_hash,
+            prev_sequence: state.last_sequence,
+            ..self.header(Operation::Update, digest_change)
+        };
+        let size = written.size;
+        seal(header, out, size, Some(slot))
     }
 
     /// Writes a delete of `slot` into `out`: 4 bytes.
@@ -319,95 +226,12 @@ impl<'a> Sequencer<'a> {
             .first_chunk_mut()
             .ok_or(PrepareError::OutputTooSmall { needed: 4, given })?;
         *payload = slot.to_le_bytes();
-        let mut header = self.header(Operation::Delete, tombstone_term(slot));
-        header.vector_id_hash = state.id_hash;
-        header.prev_sequence = state.last_sequence;
-        Ok(Prepared {
-            header: header.seal(payload)?,
-            slot,
-        })
-    }
-
-    /// Writes the start of the stream into `out`, with `consumer_bytes` of the caller's own.
-    ///
-    /// # Errors
-    /// See [`PrepareError`].
-    pub fn prepare_start(
-        &self,
-        consumer_bytes: &[u8],
-        out: &mut [u8],
-    ) -> Result<Prepared, PrepareError> {
-        let (dim, slot_count) = (self.dim, self.slot_count);
-        self.prepare_control(
-            &Control::Start {
-                dim,
-                slot_count,
-                consumer_bytes,
-            },
-            out,
-        )
-    }
-
-    /// Writes the end of the stream, which had `record_count` records after its start, into `out`.
-    ///
-    /// # Errors
-    /// See [`PrepareError`].
-    pub fn prepare_end(&self, record_count: u64, out: &mut [u8]) -> Result<Prepared, PrepareError> {
-        self.prepare_control(&Control::End { record_count }, out)
-    }
-
-    /// Writes a resync into `out`, by which a restarted writer announces its new epoch: greater
-    /// than any before, allocated durably.
-    ///
-    /// # Errors
-    /// See [`PrepareError`].
-    pub fn prepare_resync(&self, epoch: u32, out: &mut [u8]) -> Result<Prepared, PrepareError> {
-        let current = self.position.epoch;
-        if epoch <= current {
-            return Err(PrepareError::Epoch {
-                current,
-                found: epoch,
-            });
-        }
         let header = DeltaHeader {
-            epoch,
-            ..self.header(Operation::Control, 0)
+            vector_id_hash: state.id_hash,
+            prev_sequence: state.last_sequence,
+            ..self.header(Operation::Delete, tombstone_term(slot))
         };
-        write_control(
-            header,
-            &Control::Resync {
-                position: self.position.sequence,
-            },
-            out,
-        )
-    }
-
-    /// Writes a watermark into `out`: the source of this derived stream has been read up to
-    /// `source_sequence` of `source_epoch`.
-    ///
-    /// # Errors
-    /// See [`PrepareError`].
-    pub fn prepare_watermark(
-        &self,
-        source_epoch: u32,
-        source_sequence: u64,
-        out: &mut [u8],
-    ) -> Result<Prepared, PrepareError> {
-        self.prepare_control(
-            &Control::Watermark {
-                source_epoch,
-                source_sequence,
-            },
-            out,
-        )
-    }
-
-    fn prepare_control(
-        &self,
-        control: &Control<'_>,
-        out: &mut [u8],
-    ) -> Result<Prepared, PrepareError> {
-        write_control(self.header(Operation::Control, 0), control, out)
+        seal(header, out, 4, Some(slot))
     }
 
     /// Makes a prepared record part of the stream. It must have been prepared after the last
@@ -417,22 +241,24 @@ impl<'a> Sequencer<'a> {
     /// If it was prepared before another commit.
     #[inline]
     pub fn commit(&mut self, prepared: Prepared) {
-        let header = prepared.header;
+        let Prepared { header, slot } = prepared;
         assert!(
-            header.sequence == self.position.sequence + 1,
+            header.sequence == self.next_sequence(),
             "records are committed in the order of their preparation, each once"
         );
         self.advance(&header);
-        if header.operation == Operation::Insert {
-            self.slot_count += 1;
-        }
-        if let Some(state) = self.slots.get_mut(prepared.slot as usize) {
-            state.last_sequence = header.sequence;
-            match header.operation {
-                Operation::Insert => state.id_hash = header.vector_id_hash,
-                Operation::Delete => state.deleted = true,
-                _ => {}
+        let Some(state) = slot.and_then(|slot| self.slots.get_mut(slot as usize)) else {
+            return;
+        };
+        state.last_sequence = header.sequence;
+        match header.operation {
+            Operation::Insert => {
+                state.id_hash = header.vector_id_hash;
+                state.deleted = false;
+                self.slot_count += 1;
             }
+            Operation::Delete => state.deleted = true,
+            _ => {}
         }
     }
 
@@ -479,16 +305,18 @@ impl<'a> Sequencer<'a> {
     /// The next header, for a record that changes the digest by `change`.
     #[inline]
     pub(super) fn header(&self, operation: Operation, change: u64) -> DeltaHeader {
-        let Position {
-            epoch,
-            sequence,
-            digest,
-        } = self.position;
+        let Position { epoch, digest, .. } = self.position;
         DeltaHeader {
             timestamp_us: self.timestamp_us,
             state_digest: Some(digest.wrapping_add(change)),
-            ..DeltaHeader::new(operation, sequence + 1, epoch)
+            ..DeltaHeader::new(operation, self.next_sequence(), epoch)
         }
+    }
+
+    /// Sequence of the next record; 0, which no header can be sealed with, after the last one.
+    #[inline]
+    pub(super) fn next_sequence(&self) -> u64 {
+        self.position.sequence.wrapping_add(1)
     }
 
     /// Notes the last sequence of a slot that exists: entries of a batch before its commit.
@@ -508,45 +336,29 @@ impl<'a> Sequencer<'a> {
     }
 }
 
-fn write_control(
-    header: DeltaHeader,
-    control: &Control<'_>,
-    out: &mut [u8],
-) -> Result<Prepared, PrepareError> {
-    let (needed, given) = (control.size(), out.len());
-    let size = control
-        .write(out)
-        .ok_or(PrepareError::OutputTooSmall { needed, given })?;
-    Ok(Prepared {
-        header: header.seal(written(out, size)?)?,
-        slot: u32::MAX,
-    })
-}
-
-/// Change of the row's sum by the encoded values that a vector payload carries.
+/// Seals the payload of `size` bytes at the front of `out`.
 #[inline]
-fn row_change_sum(payload: &[u8], old: &[f32], dim: u32) -> u64 {
-    let size_field = payload.get(8..).and_then(|tail| tail.first_chunk());
-    let size = size_field.map_or(0, |size| u32::from_le_bytes(*size) as usize);
-    let tag = payload.get(vector::PREFIX_SIZE - 1).copied().unwrap_or(0);
-    let values = payload
-        .get(vector::PREFIX_SIZE..)
-        .and_then(|tail| tail.get(..size));
-    Values::parse(tag, values.unwrap_or_default(), dim).map_or(0, |values| values.change_sum(old))
+fn seal(
+    header: DeltaHeader,
+    out: &[u8],
+    size: usize,
+    slot: Option<u32>,
+) -> Result<Prepared, PrepareError> {
+    let (needed, given) = (size, out.len());
+    let payload = out
+        .get(..size)
+        .ok_or(PrepareError::OutputTooSmall { needed, given })?;
+    let header = header.seal(payload)?;
+    Ok(Prepared { header, slot })
 }
 
 /// What `edits` change in the digest.
+#[inline]
 fn metadata_change(slot: u32, edits: &[MetadataEdit<'_>]) -> u64 {
-    edits.iter().fold(0, |sum: u64, edit| {
+    let changed = edits.iter().filter(|edit| edit.old != edit.new);
+    changed.fold(0, |sum: u64, edit| {
         let term = |value: Option<&[u8]>| value.map_or(0, |value| pair_term(slot, edit.key, value));
         sum.wrapping_add(term(edit.new))
             .wrapping_sub(term(edit.old))
-    })
-}
-
-fn written(out: &[u8], size: usize) -> Result<&[u8], PrepareError> {
-    out.get(..size).ok_or(PrepareError::OutputTooSmall {
-        needed: size,
-        given: out.len(),
     })
 }

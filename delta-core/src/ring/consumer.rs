@@ -113,7 +113,9 @@ impl<M: Mem, N: Notify<M>> Consumer<M, N> {
 
 impl<M: Mem, N: Notify<M>> Drop for Consumer<M, N> {
     fn drop(&mut self) {
-        self.release();
+        if !M::is_dead() {
+            self.release();
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Models of the ring: loom runs each in every order that its threads and the memory allow.
 use super::{Consumer, Fault, Geometry, LoomMem, Notify, Polling, Producer, ReserveError};
 use loom::sync::atomic::{AtomicU32, Ordering};
-use loom::sync::{Arc, Condvar, Mutex};
+use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use std::panic::UnwindSafe;
 use std::string::String;
+use std::sync::Arc;
 use std::vec::Vec;
 
 fn geometry(slots: u32, payload_bytes: u32) -> Geometry {

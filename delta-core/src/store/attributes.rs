@@ -1,20 +1,16 @@
 //! Ids and metadata of all slots in one piece of the caller's memory.
 //!
-//! A slot's *blob* is: slot u32, size u32 (of what follows), id size u8, id, then pairs in ascending
-//! order of their keys: key size u8, key, value size u32, value. A changed blob is appended and
-//! the old one becomes garbage; when the end is reached, the live blobs are moved together. The
-//! memory must therefore hold all live blobs and once more the one that changes.
-
-#![expect(
-    clippy::cast_possible_truncation,
-    reason = "sizes are checked by readers: ids and keys fit u8, sections u16, the arena u32"
-)]
+//! A slot's *blob* is: slot u32, size u32 (of what follows), id size u8, id, then pairs in
+//! ascending order of their keys: key size u8, key, value size u32, value. A changed blob is
+//! appended and the old one becomes garbage; when the end is reached, the live blobs are moved
+//! together. The memory must therefore hold all live blobs and once more the one that changes.
 
 use super::{Slot, StoreError};
 use crate::payload::metadata::MetadataChanges;
 
 /// Slot and size.
-const BLOB_HEADER_SIZE: usize = 8;
+type BlobHeader = [[u8; 4]; 2];
+const BLOB_HEADER_SIZE: usize = size_of::<BlobHeader>();
 
 /// The bytes of all blobs.
 #[derive(Debug)]
@@ -112,12 +108,12 @@ impl<'a> Attributes<'a> {
             bytes: free,
             at: BLOB_HEADER_SIZE,
         };
-        out.push(&[id.len() as u8]);
+        out.push(&[size_u8(id)]);
         out.push(id);
         merge(Pairs { rest: pairs }, changes, |key, value| {
-            out.push(&[key.len() as u8]);
+            out.push(&[size_u8(key)]);
             out.push(key);
-            out.push(&(value.len() as u32).to_le_bytes());
+            out.push(&as_u32(value.len()).to_le_bytes());
             out.push(value);
         });
         let size = out.at;
@@ -125,10 +121,10 @@ impl<'a> Attributes<'a> {
             return false;
         }
         if let Some(header) = free.first_chunk_mut::<BLOB_HEADER_SIZE>() {
-            *header = blob_header(index as u32, (size - BLOB_HEADER_SIZE) as u32);
+            *header = blob_header(as_u32(index), as_u32(size - BLOB_HEADER_SIZE));
         }
         self.garbage += body.map_or(0, |body| BLOB_HEADER_SIZE + body.len());
-        entry.attributes = self.end as u32 + 1;
+        entry.attributes = as_u32(self.end) + 1;
         self.end += size;
         true
     }
@@ -146,7 +142,7 @@ impl<'a> Attributes<'a> {
                 .filter(|e| e.attributes as usize == from + 1)
             {
                 self.bytes.copy_within(from..from + size, to);
-                entry.attributes = to as u32 + 1;
+                entry.attributes = as_u32(to) + 1;
                 to += size;
             }
             from += size;
@@ -166,16 +162,31 @@ fn body_of(bytes: &[u8], slot: Slot) -> Option<&[u8]> {
     bytes.get(at + BLOB_HEADER_SIZE..)?.get(..size)
 }
 
+/// The blob's slot and the size of its body.
 fn read_blob_header(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
-    let [s0, s1, s2, s3, b0, b1, b2, b3] = *bytes.get(at..)?.first_chunk()?;
-    let slot = u32::from_le_bytes([s0, s1, s2, s3]) as usize;
-    Some((slot, u32::from_le_bytes([b0, b1, b2, b3]) as usize))
+    let header: BlobHeader = bytemuck::cast(*bytes.get(at..)?.first_chunk::<BLOB_HEADER_SIZE>()?);
+    let [slot, body_size] = header.map(|field| u32::from_le_bytes(field) as usize);
+    Some((slot, body_size))
 }
 
 fn blob_header(slot: u32, body_size: u32) -> [u8; BLOB_HEADER_SIZE] {
-    let [s0, s1, s2, s3] = slot.to_le_bytes();
-    let [b0, b1, b2, b3] = body_size.to_le_bytes();
-    [s0, s1, s2, s3, b0, b1, b2, b3]
+    let header: BlobHeader = [slot.to_le_bytes(), body_size.to_le_bytes()];
+    bytemuck::cast(header)
+}
+
+/// A number or size within the arena, which has less than 2^32 bytes; or a slot.
+#[expect(clippy::cast_possible_truncation, reason = "both are below 2^32")]
+fn as_u32(value: usize) -> u32 {
+    value as u32
+}
+
+/// The size of an id or a key.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "readers refuse longer ones"
+)]
+fn size_u8(bytes: &[u8]) -> u8 {
+    bytes.len() as u8
 }
 
 fn split_id(body: &[u8]) -> Option<(&[u8], &[u8])> {

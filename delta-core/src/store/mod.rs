@@ -123,5 +123,4 @@ pub fn state_digest<R: Replica + ?Sized>(replica: &R) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

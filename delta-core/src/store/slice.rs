@@ -2,6 +2,7 @@
 
 use super::{Replica, StoreError, attributes::Attributes};
 use crate::payload::metadata::MetadataChanges;
+use core::ops::Range;
 
 /// What a [`SliceStore`] keeps of a slot beside its row: 16 bytes. Opaque; zeroed is unused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,12 +62,12 @@ impl<'a> SliceStore<'a> {
     /// # Panics
     /// If `dim` is 0.
     pub fn new(dim: u32, memory: SliceMemory<'a>) -> Self {
-        memory.rows.fill(0.0);
         Self::with_base(dim, 0, memory)
     }
 
     /// A store whose first `slot_count` slots are the rows already in `memory`, without ids and
-    /// metadata, as a base for a stream of changes. The rows behind them must be +0.0.
+    /// metadata, as a base for a stream of changes. O(slots and rows behind the base, which it
+    /// clears).
     ///
     /// # Panics
     /// If `dim` is 0 or `slot_count` exceeds the memory.
@@ -87,10 +88,14 @@ impl<'a> SliceStore<'a> {
         );
         let slots = slots.get_mut(..capacity).unwrap_or_default();
         slots.fill(Slot::default());
+        let dim_usize = dim as usize;
+        let rows = rows.get_mut(..capacity * dim_usize).unwrap_or_default();
+        let behind_base = rows.get_mut(slot_count as usize * dim_usize..);
+        behind_base.unwrap_or_default().fill(0.0);
         Self {
             dim,
             slot_count,
-            rows: rows.get_mut(..capacity * dim as usize).unwrap_or_default(),
+            rows,
             slots,
             attributes: Attributes::new(attributes),
         }
@@ -124,9 +129,11 @@ impl<'a> SliceStore<'a> {
         self.slots.get_mut(slot as usize).filter(|_| used)
     }
 
-    fn row_range(&self, slot: u32) -> core::ops::Range<usize> {
+    /// Where the row of a slot lies; the slot exists or is the next one.
+    fn row_range(&self, slot: u32) -> Range<usize> {
         let dim = self.dim as usize;
-        slot as usize * dim..(slot as usize + 1) * dim
+        let start = slot as usize * dim;
+        start..start + dim
     }
 }
 
@@ -153,9 +160,10 @@ impl Replica for SliceStore<'_> {
 
     #[inline]
     fn row(&self, slot: u32) -> Option<&[f32]> {
-        self.rows
-            .get(self.row_range(slot))
-            .filter(|_| slot < self.slot_count)
+        if slot >= self.slot_count {
+            return None;
+        }
+        self.rows.get(self.row_range(slot))
     }
 
     #[inline]
@@ -212,11 +220,11 @@ impl Replica for SliceStore<'_> {
 
     #[inline]
     fn row_mut(&mut self, slot: u32) -> &mut [f32] {
+        if slot >= self.slot_count {
+            return &mut [];
+        }
         let range = self.row_range(slot);
-        self.rows
-            .get_mut(range)
-            .filter(|_| slot < self.slot_count)
-            .unwrap_or_default()
+        self.rows.get_mut(range).unwrap_or_default()
     }
 
     fn change_metadata(&mut self, slot: u32, changes: MetadataChanges<'_>) {

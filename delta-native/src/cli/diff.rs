@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let whole = new.header_bytes.len() as u64 + 4 * new.data.len() as u64;
     super::print(
         format!(
-            "{}: {} bytes for a file of {whole}; {} rows of {}: {} updated, {} inserted, {} deleted\n",
+            "{}: {} bytes for a file of {whole}; {} rows of {}: {} changed, {} new, {} gone\n",
             args.output.display(),
             summary.bytes,
             summary.rows,

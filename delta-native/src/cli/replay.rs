@@ -93,18 +93,8 @@ fn text(reports: &[Report]) -> String {
         .load_preset(presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header([
-            "stream",
-            "dim",
-            "inserts",
-            "updates",
-            "deletes",
-            "updates sent",
-            "smaller",
-            "deltas/s",
-            "p50",
-            "p99",
-            "digest",
-            "replica",
+            "stream", "dim", "inserts", "updates", "deletes", "raw/wire", "deltas/s", "p50 us",
+            "p99 us", "replica",
         ]);
     for report in reports {
         table.add_row([
@@ -113,12 +103,10 @@ fn text(reports: &[Report]) -> String {
             grouped(report.inserts),
             grouped(report.updates),
             grouped(report.deletes),
-            bytes(report.wire_bytes),
-            format!("{:.2}x", report.wire_ratio_total),
+            format!("{:.2}", report.wire_ratio_total),
             grouped_rate(report.deltas_per_s),
             microseconds(report.latency_ns_p50),
             microseconds(report.latency_ns_p99),
-            report.digest.clone(),
             if report.replica_identical {
                 "identical"
             } else {
@@ -127,7 +115,7 @@ fn text(reports: &[Report]) -> String {
             .to_owned(),
         ]);
     }
-    for column in table.column_iter_mut().skip(1).take(9) {
+    for column in table.column_iter_mut().skip(1).take(8) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let mut text = format!("{table}\n");
@@ -172,17 +160,8 @@ fn grouped_rate(rate: f64) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn bytes(count: u64) -> String {
-    match count {
-        0..10_000 => format!("{count} B"),
-        10_000..10_000_000 => format!("{:.1} kB", count as f64 / 1e3),
-        _ => format!("{:.1} MB", count as f64 / 1e6),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 fn microseconds(nanoseconds: u64) -> String {
-    format!("{:.2} us", nanoseconds as f64 / 1e3)
+    format!("{:.2}", nanoseconds as f64 / 1e3)
 }
 
 /// A bar on standard error where that is a terminal, and silence elsewhere.

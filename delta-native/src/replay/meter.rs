@@ -62,11 +62,11 @@ impl Meter {
 }
 
 impl Process for Meter {
-    fn process<'r>(&mut self, record: Record<'r>) -> Record<'r> {
+    fn process(&mut self, record: &Record<'_>) {
         self.records += 1;
         match record.payload() {
             Payload::Insert(_) => self.inserts += 1,
-            Payload::Update(vector) => self.update(&record, vector),
+            Payload::Update(vector) => self.update(record, vector),
             Payload::Delete { .. } => self.deletes += 1,
             Payload::Batch(batch) => {
                 self.wire_bytes += record.size() as u64;
@@ -80,6 +80,5 @@ impl Process for Meter {
             Payload::Control(control) => self.ended |= matches!(control, Control::End { .. }),
             _ => {}
         }
-        record
     }
 }

@@ -219,6 +219,10 @@ impl Access for LoomMem {
         }
     }
 
+    fn is_dead() -> bool {
+        std::thread::panicking()
+    }
+
     fn pause() {
         loom::thread::yield_now();
     }

@@ -62,6 +62,10 @@ pub(super) mod access {
         fn store_stamp(&self, position: u32, stamp: u32);
         /// A sequentially consistent fence.
         fn fence(&self);
+        /// Whether the memory must not be accessed any more: in a loom model that has failed.
+        fn is_dead() -> bool {
+            false
+        }
         /// Lets the other side run, for loops that wait for it.
         fn pause();
 

@@ -1,7 +1,7 @@
 //! The consumer's side of a region: which record it may read.
 //!
-//! The reader owns nothing until it finds a ready stamp (Acquire) at its position; then the slot and
-//! its payload are its own, for reading, until it stores a read position beyond them (Release).
+//! The reader owns nothing until it finds a ready stamp (Acquire) at its position; then the slot
+//! and its payload are its own, for reading, until it stores a read position beyond them (Release).
 use super::Mem;
 use super::recover::{Start, check_place};
 use crate::ring::error::Corrupt;
@@ -108,8 +108,9 @@ impl<M: Mem> Reader<M> {
     #[inline]
     pub(in crate::ring) fn lend(&mut self) -> Option<Lent<'_, M>> {
         let place = self.place?;
-        // SAFETY: `place` belongs to the record at `position`, which `look` found ready and checked;
-        // the producer does not write its payload until it is released, which needs `&mut self`.
+        // SAFETY: `place` belongs to the record at `position`, which `look` found ready and
+        // checked; the producer does not write its payload until it is released, which
+        // needs `&mut self`.
         let view = unsafe { self.mem.view(place.offset, place.size) };
         Some(Lent {
             reader: self,

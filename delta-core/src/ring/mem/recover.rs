@@ -66,8 +66,9 @@ impl Start {
 
     /// Adds the published record at `position`, the next after those found.
     fn follow<M: Mem>(&mut self, mem: &M, position: u32) -> Result<(), Corrupt> {
-        // SAFETY: its stamp was loaded as ready, and the producer writes a ready slot no more before
-        // it is released; `Region::attach` asks that no other consumer can do that meanwhile.
+        // SAFETY: its stamp was loaded as ready, and the producer writes a ready slot no more
+        // before it is released; `Region::attach` asks that no other consumer does
+        // so meanwhile.
         let header = unsafe { mem.read_header(position) };
         let (offset, size) = (header.payload_offset(), header.payload_size());
         if position == self.read {

@@ -23,8 +23,8 @@ pub(in crate::ring) struct Writer<M> {
 /// Positions of a writer, and its free space.
 ///
 /// Invariant: `read` - a value that the consumer has stored, so that all before it is released -
-/// precedes or equals `head`, that precedes or equals `next`, and `next - read <= slots`; `space` is
-/// free of the payloads of `read..next`.
+/// precedes or equals `head`, that precedes or equals `next`, and `next - read <= slots`; `space`
+/// is free of the payloads of `read..next`.
 #[derive(Clone, Copy, Debug)]
 struct Front {
     /// First position that is not published.
@@ -201,7 +201,8 @@ impl Front {
                 published,
             });
         }
-        if found == released && self.next != released {
+        if found == released {
+            // Nothing new. (With nothing unreleased the area is empty, and nothing is refused.)
             return Ok(());
         }
         let bytes = mem.geometry().payload_bytes();
@@ -304,7 +305,7 @@ impl<'f, M: Mem> Lease<'f, M> {
         }
         words.set_payload_offset(place.offset);
         drop(view);
-        // In locals: the compiler must assume that a store to the region changes what `front` holds.
+        // In locals: to the compiler a store to the region may change what `front` holds.
         let (position, after) = (front.next, front.next.wrapping_add(1));
         // SAFETY: next - read < slots (`Front::place` checked it), so the slot's last record is
         // released and its next unpublished: the consumer accesses nothing of it but the stamp.

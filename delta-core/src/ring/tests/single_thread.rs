@@ -237,25 +237,29 @@ fn too_large_is_another_error_than_full() {
 fn release_and_an_empty_poll_give_back_all() {
     let mut memory = Memory::new(ONE_PAGE);
     let (mut producer, mut consumer) = memory.ring(ONE_PAGE, 0);
-    let full = Err(ReserveError::Full {
-        unreleased: 1024,
-        len: 0,
-    });
-    for number in 0..1024 {
-        send(&mut producer, number, 0).unwrap();
-    }
+    let fill_up = |producer: &mut Producer<RawMem<'_>>, numbers| {
+        for number in numbers {
+            send(producer, number, 0).unwrap();
+        }
+        let full = ReserveError::Full {
+            unreleased: 1024,
+            len: 0,
+        };
+        assert_eq!(send(producer, 0, 0), Err(full));
+    };
+    fill_up(&mut producer, 0..1024);
     receive(&mut consumer, 0, 0);
-    assert_eq!(send(&mut producer, 1024, 0), full);
+    fill_up(&mut producer, 0..0);
     consumer.release();
-    send(&mut producer, 1024, 0).unwrap();
+    fill_up(&mut producer, 1024..1025);
+    // Every 128th releases; the last is held back until the ring is found empty.
     for number in 1..1025 {
         receive(&mut consumer, number, 0);
     }
+    send(&mut producer, 1025, 0).unwrap();
+    receive(&mut consumer, 1025, 0);
     assert!(consumer.poll().unwrap().is_none());
-    for number in 0..1024 {
-        send(&mut producer, number, 0).unwrap();
-    }
-    assert_eq!(send(&mut producer, 1024, 0), full);
+    fill_up(&mut producer, 0..1024);
 }
 
 #[test]

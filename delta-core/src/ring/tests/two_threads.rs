@@ -1,74 +1,147 @@
 //! Streams from one thread to another.
 use super::{EMBEDDED, Memory, ONE_PAGE, check, fill, geometry, header, receive, send};
-use crate::ring::{Geometry, Notify, RawMem, Region, ReserveError};
-use std::sync::atomic::{AtomicU32, Ordering};
+use crate::ring::{Geometry, Mem, Notify, Producer, RawMem, Region, ReserveError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
-/// Sends `count` records of up to `size_max` bytes from one thread to another, in batches of
-/// `batch` or singly.
-fn across_threads(geometry: Geometry, count: u32, size_max: u32, batch: u32) {
-    let size = move |number: u32| (number.wrapping_mul(2_654_435_761) % (size_max + 1)) as usize;
-    let mut memory = Memory::new(geometry);
-    let (mut producer, mut consumer) = memory.ring(geometry, u32::MAX - 1000);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut number = 0;
-            while number < count {
-                if batch == 1 {
-                    match send(&mut producer, number, size(number)) {
-                        Ok(()) => number += 1,
-                        Err(ReserveError::Full { .. }) => thread::yield_now(),
-                        Err(error) => panic!("{error}"),
-                    }
-                    continue;
-                }
-                let mut records = producer.batch();
-                while records.len() < batch && number < count {
-                    let Ok(mut grant) = records.reserve(size(number)) else {
-                        break;
-                    };
-                    fill(grant.payload_mut(), number);
-                    grant.commit(&header(number, size(number))).unwrap();
-                    number += 1;
-                }
-                if records.is_empty() {
-                    thread::yield_now();
-                }
-                records.publish();
-            }
-        });
-        let mut number = 0;
-        while number < count {
-            match consumer.poll().unwrap() {
-                Some(record) => {
-                    check(&record, number, size(number));
-                    record.done();
-                    number += 1;
-                }
-                None => thread::yield_now(),
-            }
+/// Lets the other thread run; panics if it has failed, as it would never come.
+fn pause(failed: &AtomicBool) {
+    assert!(
+        !failed.load(Ordering::Relaxed),
+        "the other thread has failed"
+    );
+    thread::yield_now();
+}
+
+/// Tells the other thread when this one panics.
+struct Alarm<'a>(&'a AtomicBool);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
         }
-        assert!(consumer.poll().unwrap().is_none());
-    });
+    }
+}
+
+/// A stream of `count` records of up to `size_max` bytes, in batches of `batch`, 1 for singly.
+#[derive(Clone, Copy)]
+struct Stream {
+    count: u32,
+    size_max: u32,
+    batch: u32,
+}
+
+impl Stream {
+    const fn size(self, number: u32) -> usize {
+        (number.wrapping_mul(2_654_435_761) % (self.size_max + 1)) as usize
+    }
+
+    /// Sends `number` and, in a batch, what follows it; gives the next.
+    fn send<M: Mem>(self, producer: &mut Producer<M>, mut number: u32) -> u32 {
+        if self.batch == 1 {
+            return match send(producer, number, self.size(number)) {
+                Ok(()) => number + 1,
+                Err(ReserveError::Full { .. }) => number,
+                Err(error) => panic!("{error}"),
+            };
+        }
+        let mut records = producer.batch();
+        while records.len() < self.batch && number < self.count {
+            let mut grant = match records.reserve(self.size(number)) {
+                Ok(grant) => grant,
+                Err(ReserveError::Full { .. }) => break,
+                Err(error) => panic!("{error}"),
+            };
+            fill(grant.payload_mut(), number);
+            grant.commit(&header(number, self.size(number))).unwrap();
+            number += 1;
+        }
+        records.publish();
+        number
+    }
+
+    /// Sends the stream from one thread to another, which checks it.
+    fn run(self, geometry: Geometry) {
+        let failed = &AtomicBool::new(false);
+        let mut memory = Memory::new(geometry);
+        let (mut producer, mut consumer) = memory.ring(geometry, u32::MAX - 1000);
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let _alarm = Alarm(failed);
+                let mut number = 0;
+                while number < self.count {
+                    let next = self.send(&mut producer, number);
+                    if next == number {
+                        pause(failed);
+                    }
+                    number = next;
+                }
+            });
+            let _alarm = Alarm(failed);
+            let mut number = 0;
+            while number < self.count {
+                match consumer.poll().unwrap() {
+                    Some(record) => {
+                        check(&record, number, self.size(number));
+                        record.done();
+                        number += 1;
+                    }
+                    None => pause(failed),
+                }
+            }
+            assert!(consumer.poll().unwrap().is_none());
+        });
+    }
 }
 
 #[test]
 fn a_million_records_across_threads() {
-    across_threads(Geometry::DEFAULT, 1_000_000, 40, 1);
+    Stream {
+        count: 1_000_000,
+        size_max: 40,
+        batch: 1,
+    }
+    .run(Geometry::DEFAULT);
 }
 
 #[test]
 fn batches_across_threads() {
-    across_threads(Geometry::DEFAULT, 200_000, 100, 32);
-    across_threads(EMBEDDED, 50_000, 300, 8);
+    Stream {
+        count: 200_000,
+        size_max: 100,
+        batch: 32,
+    }
+    .run(Geometry::DEFAULT);
+    Stream {
+        count: 50_000,
+        size_max: 300,
+        batch: 8,
+    }
+    .run(EMBEDDED);
 }
 
 #[test]
 fn small_rings_across_threads() {
-    across_threads(EMBEDDED, 100_000, 1216, 1);
-    across_threads(ONE_PAGE, 100_000, 600, 1);
-    across_threads(geometry(2, 16), 50_000, 8, 1);
+    Stream {
+        count: 100_000,
+        size_max: 1216,
+        batch: 1,
+    }
+    .run(EMBEDDED);
+    Stream {
+        count: 100_000,
+        size_max: 600,
+        batch: 1,
+    }
+    .run(ONE_PAGE);
+    Stream {
+        count: 50_000,
+        size_max: 8,
+        batch: 1,
+    }
+    .run(geometry(2, 16));
 }
 
 /// Sleeps as on a futex: compares and waits under one lock, which the waker takes too.
@@ -76,16 +149,22 @@ fn small_rings_across_threads() {
 struct Park {
     lock: Mutex<()>,
     condvar: Condvar,
+    failed: AtomicBool,
 }
 
 impl Notify<RawMem<'_>> for &Park {
     const SLEEPS: bool = true;
 
     fn wait(&self, word: &AtomicU32, expected: u32) {
-        let guard = self.lock.lock().unwrap();
-        if word.load(Ordering::Relaxed) == expected {
-            drop(self.condvar.wait(guard).unwrap());
+        let mut guard = self.lock.lock().unwrap();
+        if word.load(Ordering::Relaxed) == expected && !self.failed.load(Ordering::Relaxed) {
+            guard = self.condvar.wait(guard).unwrap();
         }
+        drop(guard);
+        assert!(
+            !self.failed.load(Ordering::Relaxed),
+            "the other thread has failed"
+        );
     }
 
     fn wake(&self, _word: &AtomicU32) {
@@ -95,19 +174,31 @@ impl Notify<RawMem<'_>> for &Park {
     }
 }
 
+/// Wakes the other thread when this one panics.
+struct AlarmClock<'a>(&'a Park);
+
+impl Drop for AlarmClock<'_> {
+    fn drop(&mut self) {
+        drop(Alarm(&self.0.failed));
+        self.0.wake(&AtomicU32::new(0));
+    }
+}
+
 #[test]
 fn sleepers_across_threads() {
-    let (park, count) = (Park::default(), 20_000);
+    let (park, count) = (&Park::default(), 20_000);
     let mut memory = Memory::new(EMBEDDED);
     let ring = Region::create(memory.region(), EMBEDDED).unwrap();
-    let (mut producer, mut consumer) = ring.split_with(&park);
+    let (mut producer, mut consumer) = ring.split_with(park);
     thread::scope(|scope| {
         scope.spawn(move || {
+            let _alarm = AlarmClock(park);
             for number in 0..count {
                 producer.wait(100).unwrap();
                 send(&mut producer, number, 100).unwrap();
             }
         });
+        let _alarm = AlarmClock(park);
         for number in 0..count {
             consumer.wait().unwrap();
             receive(&mut consumer, number, 100);

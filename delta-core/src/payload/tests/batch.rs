@@ -1,0 +1,279 @@
+use super::header;
+use crate::{
+    codec::{EncodeError, Tag, ValuesError},
+    header::{DeltaHeader, Operation},
+    payload::{
+        PayloadError,
+        batch::{BatchPayload, BatchWriteError, BatchWriter},
+    },
+    testing::{any_change, bits_of, rows_between},
+};
+use proptest::{collection::vec, prelude::*};
+
+/// Slot 300 at sequence 97 is set to (1.0, 2.0); slot 1, never touched, to its own row.
+const BYTES: [u8; 25] = [
+    2, 0, 0, 0, // dim
+    2, 0, 0, 0, // count
+    0xac, 0x02, 3, 8, 1, // slot, distance, values_size, tag
+    0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, // 1.0, 2.0
+    1, 100, 0, 0, // slot, distance, values_size, tag
+];
+
+/// A header with sequence 100.
+fn batch_header() -> DeltaHeader {
+    header(Operation::BatchUpdate)
+}
+
+#[test]
+fn literal_bytes() {
+    let mut out = [0xaa; 60];
+    let mut writer = BatchWriter::new(100, 2);
+    assert!(writer.is_empty());
+    let values = writer
+        .push(&mut out, 300, 97, &[0.0; 2], &[1.0, 2.0])
+        .unwrap();
+    assert_eq!((values.tag(), values.size()), (Tag::Raw, 9));
+    let values = writer.push(&mut out, 1, 0, &[5.0; 2], &[5.0; 2]).unwrap();
+    assert_eq!(values.tag(), Tag::Same);
+    writer.finish(&mut out);
+    assert_eq!((writer.len(), writer.size()), (2, 25));
+    assert_eq!(out[..25], BYTES);
+
+    let batch = BatchPayload::parse(&batch_header(), &BYTES).unwrap();
+    assert_eq!((batch.dim(), batch.len(), batch.is_empty()), (2, 2, false));
+    let entries: Vec<_> = batch.entries().collect();
+    assert_eq!(writer.entries(&out).collect::<Vec<_>>(), entries);
+    let shown: Vec<_> = entries
+        .iter()
+        .map(|e| (e.slot, e.prev_sequence, e.values.tag(), e.size))
+        .collect();
+    assert_eq!(shown, [(300, 97, Tag::Raw, 13), (1, 0, Tag::Same, 4)]);
+}
+
+/// Parses [`BYTES`] with another byte at `offset`.
+fn parse_with(offset: usize, byte: u8) -> Result<(), PayloadError> {
+    let mut bytes = BYTES;
+    bytes[offset] = byte;
+    BatchPayload::parse(&batch_header(), &bytes).map(|_| ())
+}
+
+#[test]
+fn refuses_batches_of_nothing() {
+    assert_eq!(parse_with(0, 0), Err(PayloadError::ZeroDim));
+    assert_eq!(parse_with(4, 0), Err(PayloadError::EmptyBatch));
+}
+
+#[test]
+fn refuses_other_sizes() {
+    let parse = |bytes: &[u8]| BatchPayload::parse(&batch_header(), bytes).map(|_| ());
+    let size = |expected, found| Err(PayloadError::Size { expected, found });
+    assert_eq!(parse(&BYTES[..7]), size(8, 7));
+    assert_eq!(parse_with(4, 1), size(21, 25));
+    let broken = |entry, offset| Err(PayloadError::BatchEntry { entry, offset });
+    assert_eq!(parse_with(4, 3), broken(2, 25));
+    assert_eq!(parse_with(7, 0xff), broken(2, 25));
+    assert_eq!(parse(&BYTES[..24]), broken(1, 21));
+    assert_eq!(parse(&BYTES[..20]), broken(0, 8));
+}
+
+#[test]
+fn refuses_impossible_distances() {
+    let broken = |entry, offset| Err(PayloadError::BatchEntry { entry, offset });
+    assert_eq!(parse_with(10, 0), broken(0, 8));
+    assert_eq!(parse_with(22, 101), broken(1, 21));
+    assert_eq!(parse_with(22, 99), Ok(()));
+}
+
+#[test]
+fn refuses_long_prefixes() {
+    let entry = |slot: &[u8]| {
+        let head = [1, 0, 0, 0, 1, 0, 0, 0];
+        let distance = [0x80, 0x80, 0x80, 0x80, 0x01];
+        [&head, slot, &distance, &[0, 0]].concat()
+    };
+    let mut header = batch_header();
+    header.sequence = 1 << 40;
+    let parse = |slot: &[u8]| BatchPayload::parse(&header, &entry(slot)).map(|_| ());
+    assert_eq!(parse(&[0x80, 0x80, 0x80, 0x80, 0x01]), Ok(()));
+    // One more byte is only possible in values_size.
+    let mut long = entry(&[0x80, 0x80, 0x80, 0x80, 0x01]);
+    long.splice(18..19, [0x80, 0x01]);
+    assert_eq!(
+        BatchPayload::parse(&header, &long),
+        Err(PayloadError::BatchEntry {
+            entry: 0,
+            offset: 8
+        })
+    );
+}
+
+#[test]
+fn refuses_broken_values() {
+    assert_eq!(
+        parse_with(12, 9),
+        Err(PayloadError::BatchValues {
+            entry: 0,
+            error: ValuesError::UnknownTag { found: 9 }
+        })
+    );
+    assert_eq!(
+        parse_with(24, 1),
+        Err(PayloadError::BatchValues {
+            entry: 1,
+            error: ValuesError::Size {
+                dim: 2,
+                expected: 8,
+                found: 0
+            }
+        })
+    );
+}
+
+#[test]
+fn refuses_headers_that_name_an_entity() {
+    let mut header = batch_header();
+    header.vector_id_hash = 1;
+    let refusal = |header| BatchPayload::parse(&header, &BYTES).map(|_| ());
+    assert_eq!(
+        refusal(header),
+        Err(PayloadError::HeaderField { offset: 12 })
+    );
+    let mut header = batch_header();
+    header.prev_sequence = 1;
+    assert_eq!(
+        refusal(header),
+        Err(PayloadError::HeaderField { offset: 40 })
+    );
+}
+
+#[test]
+fn a_refused_entry_leaves_the_batch_as_it_was() {
+    let (old, new) = ([0.0; 2], [1.0, 2.0]);
+    let mut out = [0; 46];
+    let mut writer = BatchWriter::new(1 << 40, 2);
+    writer.push(&mut out, 7, (1 << 40) - 1, &old, &new).unwrap();
+    let prefix = |slot, prev_sequence| BatchWriteError::Prefix {
+        slot,
+        prev_sequence,
+    };
+    let dim = |found| BatchWriteError::Dim { expected: 2, found };
+    let before = (writer.len(), writer.size());
+    for (slot, prev_sequence, old, new, refusal) in [
+        (8, 1 << 40, &old[..], &new[..], prefix(8, 1 << 40)),
+        (8, u64::MAX, &old, &new, prefix(8, u64::MAX)),
+        (8, 0, &old, &new, prefix(8, 0)),
+        (8, (1 << 40) - 1, &old, &new[..1], dim(1)),
+        (8, (1 << 40) - 1, &old[..1], &new[..1], dim(1)),
+    ] {
+        let refused = writer.push(&mut out, slot, prev_sequence, old, new);
+        assert_eq!(refused, Err(refusal));
+        assert_eq!((writer.len(), writer.size()), before);
+    }
+    let refused = writer.push(&mut out, 8, (1 << 40) - 1, &old[..1], &new);
+    assert!(matches!(
+        refused,
+        Err(BatchWriteError::Encode(EncodeError::Rows(_)))
+    ));
+    assert_eq!((writer.len(), writer.size()), before);
+
+    writer.push(&mut out, 8, (1 << 40) - 1, &old, &new).unwrap();
+    writer.finish(&mut out);
+    let mut header = batch_header();
+    header.sequence = 1 << 40;
+    let batch = BatchPayload::parse(&header, &out[..writer.size()]).unwrap();
+    assert_eq!(batch.entries().map(|e| e.slot).collect::<Vec<_>>(), [7, 8]);
+}
+
+#[test]
+fn the_greatest_prefix_is_of_twelve_bytes() {
+    let row = [1.0; 64];
+    let mut out = [0; 300];
+    let mut writer = BatchWriter::new(1 << 40, 64);
+    let far = (1 << 40) - u64::from(u32::MAX);
+    // Five bytes each of slot and distance leave one of values_size, which 256 do not fit.
+    let refused = writer.push(&mut out, u32::MAX, far, &[0.0; 64], &row);
+    assert_eq!(
+        refused,
+        Err(BatchWriteError::Prefix {
+            slot: u32::MAX,
+            prev_sequence: far
+        })
+    );
+    assert!(writer.push(&mut out, u32::MAX, far, &row, &row).is_ok());
+    assert_eq!(writer.size(), 8 + 12);
+}
+
+#[test]
+fn tells_a_full_batch_from_one_that_never_fits() {
+    let (old, new) = ([0.0; 2], [1.0, 2.0]);
+    let mut out = [0; 40];
+    let mut writer = BatchWriter::new(100, 2);
+    assert_eq!(
+        writer.push(&mut out[..27], 0, 0, &old, &new),
+        Err(BatchWriteError::Encode(EncodeError::OutputTooSmall {
+            needed: 28,
+            given: 27
+        }))
+    );
+    assert!(writer.push(&mut out, 0, 0, &old, &new).is_ok());
+    assert_eq!(writer.size(), 20);
+    assert!(writer.push(&mut out, 1, 0, &old, &old).is_ok());
+    assert_eq!(
+        writer.push(&mut out, 2, 0, &old, &old),
+        Err(BatchWriteError::Full {
+            needed: 20,
+            left: 16
+        })
+    );
+}
+
+proptest! {
+    #[test]
+    fn prop_parse_inverts_emit(
+        sequence in 1..=u64::MAX,
+        changes in vec((any::<u32>(), any::<u32>(), any_change(8)), 1..10),
+    ) {
+        let dim = changes[0].2.0.len();
+        let changes: Vec<_> = changes.into_iter().filter(|c| c.2.0.len() == dim).collect();
+        let mut out = vec![0xaa; 8 + changes.len() * (12 + 4 * dim)];
+        let mut writer = BatchWriter::new(sequence, u32::try_from(dim).unwrap());
+        let mut expected = vec![];
+        for (slot, distance, (old, new)) in &changes {
+            let distance = u64::from(*distance).clamp(1, sequence);
+            writer.push(&mut out, *slot, sequence - distance, old, new).unwrap();
+            expected.push((*slot, sequence - distance, bits_of(new)));
+        }
+        writer.finish(&mut out);
+        let header = DeltaHeader { sequence, ..batch_header() };
+        let batch = BatchPayload::parse(&header, &out[..writer.size()]).unwrap();
+        prop_assert_eq!(batch.len() as usize, changes.len());
+        let mut sizes = 8;
+        for ((entry, expected), (_, _, (old, _))) in batch.entries().zip(expected).zip(&changes) {
+            let mut row = old.clone();
+            entry.values.apply(&mut row);
+            prop_assert_eq!((entry.slot, entry.prev_sequence, bits_of(&row)), expected);
+            sizes += entry.size;
+        }
+        prop_assert_eq!(sizes, writer.size());
+    }
+
+    #[test]
+    fn prop_emit_inverts_parse(bytes in vec(prop_oneof![0..4_u8, any::<u8>()], 4..40)) {
+        let bytes = [&[2, 0, 0, 0][..], &bytes].concat();
+        let Ok(batch) = BatchPayload::parse(&batch_header(), &bytes) else { return Ok(()) };
+        let mut out = vec![0; bytes.len() + 20];
+        let mut writer = BatchWriter::new(100, 2);
+        let mut same_codec = true;
+        for entry in batch.entries() {
+            let (old, new) = rows_between(&entry.values, 2);
+            let values =
+                writer.push(&mut out, entry.slot, entry.prev_sequence, &old, &new).unwrap();
+            same_codec &= values.tag() == entry.values.tag();
+        }
+        writer.finish(&mut out);
+        // Values that would be smaller in another codec are written in that.
+        if same_codec {
+            prop_assert_eq!(&out[..writer.size()], bytes);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Why a replica refuses a record.
+
+use crate::{payload::metadata::MetadataError, store::StoreError};
+use core::fmt;
+
+/// Why a replica does not take a record. Nothing has changed, the position included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApplyError {
+    /// Sequence of the refused record.
+    pub sequence: u64,
+    /// The reason.
+    pub reason: Refusal,
+}
+
+/// The reason of an [`ApplyError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The record comes from a writer that was replaced.
+    StaleEpoch {
+        /// The replica's epoch.
+        current: u32,
+        /// The record's epoch.
+        found: u32,
+    },
+    /// The epoch changes without a resync, or a resync does not raise it.
+    UnknownEpoch {
+        /// The replica's epoch.
+        current: u32,
+        /// The record's epoch.
+        found: u32,
+    },
+    /// Records are missing before this one.
+    Gap {
+        /// The sequence that the replica waits for.
+        expected: u64,
+    },
+    /// A resync goes on before the replica's position: the writer has lost records.
+    Behind {
+        /// Sequence of the replica's last record.
+        position: u64,
+        /// Sequence of the writer's last record before the resync.
+        found: u64,
+    },
+    /// The record has rows of another dim.
+    Dim {
+        /// The replica's dim.
+        expected: u32,
+        /// The record's dim.
+        found: u32,
+    },
+    /// An insert has another slot than the next, or a start another slot count.
+    SlotCount {
+        /// Slots of the replica.
+        expected: u32,
+        /// What the record says.
+        found: u32,
+    },
+    /// The slot does not exist.
+    UnknownSlot {
+        /// The slot.
+        slot: u32,
+        /// Slots of the replica.
+        slot_count: u32,
+    },
+    /// The slot is a tombstone.
+    Deleted {
+        /// The slot.
+        slot: u32,
+    },
+    /// The record was made against another version of the entity.
+    Conflict {
+        /// The slot.
+        slot: u32,
+        /// Sequence of the last record that the replica applied to it.
+        last_sequence: u64,
+        /// Sequence that the record follows.
+        prev_sequence: u64,
+    },
+    /// A batch changes a slot twice.
+    Repeated {
+        /// The slot.
+        slot: u32,
+    },
+    /// The metadata cannot be read.
+    Metadata(MetadataError),
+    /// The store has no room.
+    Store(StoreError),
+    /// The stream starts from another state than this.
+    Base {
+        /// Digest that the start carries.
+        expected: u64,
+        /// Digest of the replica.
+        found: u64,
+    },
+    /// The state after the record would differ from the writer's: one of both has drifted.
+    Diverged {
+        /// Digest that the record carries.
+        expected: u64,
+        /// Digest that the replica would have.
+        computed: u64,
+    },
+}
+
+impl fmt::Display for ApplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "record {}: {}", self.sequence, self.reason)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::StaleEpoch { current, found } => write!(
+                f,
+                "epoch {found} is over, {current} goes on: stop the writer that was replaced"
+            ),
+            Self::UnknownEpoch { current, found } => write!(
+                f,
+                "epoch {found} after {current}: epochs change by resync, upwards; read the stream \
+                 again from there"
+            ),
+            Self::Gap { expected } => {
+                write!(
+                    f,
+                    "record {expected} is missing: read the stream again from there"
+                )
+            }
+            Self::Behind { position, found } => write!(
+                f,
+                "the writer goes on after record {found}, the replica is at {position}: start \
+                 from a snapshot"
+            ),
+            Self::Dim { expected, found } => {
+                write!(
+                    f,
+                    "rows of {found} components for a replica of {expected}: wrong stream"
+                )
+            }
+            Self::SlotCount { expected, found } => write!(
+                f,
+                "the record counts {found} slots, the replica {expected}: start from a snapshot"
+            ),
+            Self::UnknownSlot { slot, slot_count } => write!(
+                f,
+                "slot {slot} does not exist, {slot_count} do: start from a snapshot"
+            ),
+            Self::Deleted { slot } => {
+                write!(
+                    f,
+                    "slot {slot} is deleted: an id that comes back is a new insert"
+                )
+            }
+            Self::Conflict {
+                slot,
+                last_sequence,
+                prev_sequence,
+            } => write!(
+                f,
+                "slot {slot} was last changed by record {last_sequence}, not {prev_sequence}: \
+                 have the writer read it again and send the change anew"
+            ),
+            Self::Repeated { slot } => {
+                write!(f, "the batch changes slot {slot} twice: send two batches")
+            }
+            Self::Metadata(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Base { expected, found } => write!(
+                f,
+                "the stream starts from state {expected:016x}, this is {found:016x}: apply it to \
+                 the base it was made for"
+            ),
+            Self::Diverged { expected, computed } => write!(
+                f,
+                "the state would have digest {computed:016x}, the writer has {expected:016x}: \
+                 start from a snapshot"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for ApplyError {}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<MetadataError> for Refusal {
+    fn from(error: MetadataError) -> Self {
+        Self::Metadata(error)
+    }
+}
