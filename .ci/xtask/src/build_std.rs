@@ -81,6 +81,7 @@ impl BuildStd {
         }
         if let Some(linker) = &self.linker {
             cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+            cargo.env("CARGO_TARGET_THUMBV7M_NONE_EABI_LINKER", linker);
         }
         cargo
     }

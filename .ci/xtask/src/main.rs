@@ -10,6 +10,7 @@ mod style;
 mod summary;
 mod targets;
 mod test;
+mod thumbv7m;
 mod tools;
 mod wasm;
 
@@ -55,6 +56,11 @@ const COMMANDS: &[Command] = &[
         name: "fuzz",
         about: "Run the fuzz targets: fuzz [--seconds N] [TARGET...], 20 s each by default",
         run: fuzz::run,
+    },
+    Command {
+        name: "thumbv7m",
+        about: "Run ring, diff and apply on bare metal in an emulated Cortex-M3",
+        run: |rest| without_arguments(rest, || thumbv7m::run().map(drop)),
     },
 ];
 
