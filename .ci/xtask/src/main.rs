@@ -4,13 +4,13 @@ mod build_std;
 mod fuzz;
 mod lint;
 mod loom;
+mod no_os;
 mod setup;
 mod shell;
 mod style;
 mod summary;
 mod targets;
 mod test;
-mod thumbv7m;
 mod tools;
 mod wasm;
 
@@ -60,7 +60,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "thumbv7m",
         about: "Run ring, diff and apply on bare metal in an emulated Cortex-M3",
-        run: |rest| without_arguments(rest, || thumbv7m::run().map(drop)),
+        run: |rest| without_arguments(rest, || no_os::run().map(drop)),
     },
 ];
 

@@ -73,13 +73,15 @@ fn lz4_alloc() -> Result<u32> {
     shell::run_tests(cargo.args(["--features", "lz4_flex/alloc"]))
 }
 
-fn wasm_in_node() -> Result<u32> {
-    let modules = wasm::build()?;
-    let mut node = shell::command("node");
-    node.args(["--test-reporter=tap", "delta-wasm/tests/node.mjs"])
-        .arg(modules.scalar)
-        .arg(modules.simd128);
-    shell::run_tests(&mut node)
+/// The modules of delta-wasm, then the core's checks that need no operating system.
+pub(crate) fn wasm_in_node() -> Result<u32> {
+    let node = |script: &str, modules: wasm::Modules| {
+        let mut node = shell::command("node");
+        node.args(["--test-reporter=tap", script]);
+        shell::run_tests(node.arg(modules.scalar).arg(modules.simd128))
+    };
+    let exported = node("delta-wasm/tests/node.mjs", wasm::build()?)?;
+    Ok(exported + node(".ci/no-os/run.mjs", wasm::build_checks()?)?)
 }
 
 /// The fuzz crate is a workspace of its own. Its targets need a nightly compiler to run, but any to

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use delta_core::kernel::{apply, diff};
+use delta_core::digest::lane_key;
+use delta_core::kernel::{apply, diff, digest};
 use delta_core::pipeline::apply::{Applier, Apply, Outcome};
 use delta_core::pipeline::capture::Capture;
 use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
@@ -61,6 +62,7 @@ pub struct Failure {
 pub struct Report {
     records: u32,
     full: u32,
+    kernels: u32,
     rows: u32,
     deltas: u32,
     frames: u32,
@@ -75,6 +77,11 @@ impl fmt::Display for Report {
             self.records, self.full
         )?;
         writeln!(f, "diff: {} rows, scattered back bit for bit", self.rows)?;
+        writeln!(
+            f,
+            "kernels: {} pairs of rows as the definitions say",
+            self.kernels
+        )?;
         writeln!(f, "golden: {} frames applied", self.frames)?;
         write!(
             f,
@@ -87,12 +94,14 @@ impl fmt::Display for Report {
 /// Runs every check in `memory`.
 pub fn run(memory: &mut Memory) -> Result<Report, Failure> {
     let (records, full) = ring(memory)?;
+    let kernels = kernels()?;
     let rows = diffs()?;
     let frames = golden(memory)?;
     let (deltas, digest) = replicate(memory)?;
     Ok(Report {
         records,
         full,
+        kernels,
         rows,
         deltas,
         frames,
@@ -234,9 +243,64 @@ fn change_some(row: &mut [f32], random: &mut u32) {
     }
 }
 
+fn change_all(row: &mut [f32], random: &mut u32) {
+    for value in row {
+        *value = f32::from_bits(some_bits(random));
+    }
+}
+
 fn same_bits(left: &[f32], right: &[f32]) -> bool {
     let bits = |row: &[f32], at: usize| row.get(at).map(|value| value.to_bits());
     left.len() == right.len() && (0..left.len()).all(|at| bits(left, at) == bits(right, at))
+}
+
+/// Every kernel against its definition, over awkward bits at every length and alignment: what
+/// differs in a lane, by bits and beyond an epsilon, and the sums. Returns how many pairs of rows.
+fn kernels() -> Result<u32, Failure> {
+    const EPSILONS: [f32; 5] = [0.0, 0.5, f32::INFINITY, f32::NAN, -1.0];
+    let mut random = 4;
+    let mut pairs = 0;
+    let mut old = [0.0; DIM + 7];
+    for start in 0..4 {
+        for end in start..=old.len() {
+            change_all(&mut old, &mut random);
+            let mut new = old;
+            change_some(&mut new, &mut random);
+            let (old, new) = (&old[start..end], &new[start..end]);
+            let changed = |at: usize| old[at].to_bits() != new[at].to_bits();
+            let count = (0..old.len()).filter(|&at| changed(at)).count();
+            require(
+                diff::count_changed(old, new) == Ok(count),
+                "count_changed",
+                pairs,
+            )?;
+
+            let epsilon = EPSILONS[pairs as usize % EPSILONS.len()];
+            let (mut indices, mut values) = ([0; DIM + 7], [0.0; DIM + 7]);
+            let listed = diff::diff_within(old, new, epsilon, &mut indices, &mut values)
+                .map_err(refused("diff_within", pairs))?;
+            let is_within = |at: usize| (new[at] - old[at]).abs() <= epsilon;
+            let beyond = (0..old.len()).filter(|&at| changed(at) && !is_within(at));
+            let expected = beyond.clone().map(|at| at as u32);
+            require(
+                expected.eq(indices[..listed].iter().copied()),
+                "diff_within",
+                pairs,
+            )?;
+            let mut bits = beyond.map(|at| new[at].to_bits());
+            let is_same = values[..listed]
+                .iter()
+                .all(|value| bits.next() == Some(value.to_bits()));
+            require(is_same, "values of diff_within", pairs)?;
+
+            let sum = (0..).zip(new).fold(0, |sum: u64, (at, value)| {
+                sum.wrapping_add(u64::from(value.to_bits()).wrapping_mul(lane_key(at)))
+            });
+            require(digest::row_sum(new) == sum, "row_sum", pairs)?;
+            pairs += 1;
+        }
+    }
+    Ok(pairs)
 }
 
 /// scatter(diff(old, new), old) is new in every bit, at every length. Returns how many rows.

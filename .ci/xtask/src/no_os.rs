@@ -10,7 +10,7 @@ use crate::setup::{self, Need};
 use crate::shell;
 
 const TARGET: &str = "thumbv7m-none-eabi";
-const MANIFEST: &str = ".ci/thumbv7m/Cargo.toml";
+const MANIFEST: &str = ".ci/no-os/Cargo.toml";
 /// It takes well under a second.
 const RUN_TIME_MAX: Duration = Duration::from_secs(60);
 
@@ -48,7 +48,7 @@ pub(crate) fn run() -> Result<String> {
         "enable=on,target=native",
         "-kernel",
     ]);
-    qemu.arg(target_dir.join(TARGET).join("release/thumbv7m-checks"));
+    qemu.arg(target_dir.join(TARGET).join("release/no-os-checks"));
     let mut child = qemu
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
