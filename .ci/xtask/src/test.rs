@@ -57,7 +57,7 @@ fn built(result: Result<()>) -> Result<u32> {
     result.map(|()| 0)
 }
 
-fn workspace_tests() -> Result<u32> {
+pub(crate) fn workspace_tests() -> Result<u32> {
     let mut cargo = shell::cargo(["test", "--workspace", "--lib", "--bins", "--tests"]);
     shell::run_tests(cargo.args(["--examples", "--no-fail-fast"]))
 }
