@@ -4,8 +4,10 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`oracle`] | WIRE.md word for word, without an eye on speed or on the implementation |
-//! | [`targets`] | one property a file, as a function of the fuzzer's bytes that panics if it fails |
-//! | [`shape`] | turns bytes into frames that pass the first checks, so that the later ones are met |
+//! | [`targets`] | one property a file, as a function of the fuzzer's bytes that panics if it
+//! fails |
+//! | [`shape`] | turns bytes into frames that pass the first checks, so that the later ones are
+//! met |
 //! | [`wire`] | the golden vectors of WIRE.md |
 //! | [`memory`] | regions that a ring shares with something hostile |
 //! | [`seeds`] | the first inputs of every target, made of the golden vectors |

@@ -3,8 +3,10 @@
 //!
 //! | target | how it runs |
 //! |---|---|
-//! | thumbv7m-none-eabi | firmware for `qemu-system-arm -machine lm3s6965evb`, a Cortex-M3 with 64 KiB: `cargo xtask thumbv7m` |
-//! | wasm32-unknown-unknown, with and without simd128 | a module that Node calls: `cargo xtask test wasm` |
+//! | thumbv7m-none-eabi | firmware for `qemu-system-arm -machine lm3s6965evb`, a Cortex-M3 with 64
+//! KiB: `cargo xtask thumbv7m` |
+//! | wasm32-unknown-unknown, with and without simd128 | a module that Node calls: `cargo xtask
+//! test wasm` |
 //! | hosts | a command |
 //!
 //! The checks themselves know no target.

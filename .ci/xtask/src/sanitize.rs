@@ -1,5 +1,5 @@
-//! `cargo xtask sanitize`: the unit tests under the address and the thread sanitizer, and under Miri
-//! where the toolchain has it.
+//! `cargo xtask sanitize`: the unit tests under the address and the thread sanitizer, and under
+//! Miri where the toolchain has it.
 
 use anyhow::{Context, Result, bail};
 

@@ -3,9 +3,9 @@
 //!
 //! Both arrays, whatever their shapes, are seen as rows of one length: the new array's last axis,
 //! or [`ROW_LENGTH`] where that is the only axis, too short or too long. A last row that is not
-//! full ends in +0.0. Rows that differ are updates, rows beyond the old array inserts (their id is their
-//! decimal number), and rows beyond the new one deletes. Times are 0: the same arrays give the
-//! same file.
+//! full ends in +0.0. Rows that differ are updates, rows beyond the old array inserts (their id is
+//! their decimal number), and rows beyond the new one deletes. Times are 0: the same arrays give
+//! the same file.
 //!
 //! The start record's consumer bytes are: XXH3-64 of the old file, count of the new array's values
 //! (both u64), and the new file's bytes before its values.

@@ -175,8 +175,11 @@ fn more_inserts_than_rows_justify_are_refused() {
         insert_max: 80,
         rows: 1,
     };
-    assert!(
-        matches!(&refused, Err(StreamError::Line { line: 81, fault: found, .. }) if *found == fault),
-        "{refused:?}"
-    );
+    let Err(StreamError::Line {
+        line, fault: found, ..
+    }) = refused
+    else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((line, found), (81, fault));
 }

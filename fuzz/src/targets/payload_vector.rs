@@ -113,9 +113,10 @@ fn write_again(row: &Row, is_insert: bool, compresses: bool) {
     };
     let mut lz4 = compresses.then(|| Box::new(Lz4Scratch::new()));
     let mut out = vec![0xa5; change.payload_size_max()];
-    let (size, compressed) = change
+    let written = change
         .write(&mut out, lz4.as_deref_mut())
         .expect("the size that the change names suffices");
+    let (size, compressed) = (written.size, written.compressed);
     out.truncate(size);
 
     let mode = Mode {
