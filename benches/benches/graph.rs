@@ -185,8 +185,8 @@ fn report(stream: &Stream) {
     let short: usize = stream.changes.iter().map(|change| change.0.len()).sum();
     let mean = |sum: usize| f64::from(u32::try_from(sum).unwrap_or(u32::MAX)) / f64::from(NODES);
     println!(
-        "{NODES} nodes, {edges} edges: insert form {:.1} bytes mean, edits form {:.1}; all applied in \
-         {:.1} ms, {:.0} times as fast as the index was built",
+        "{NODES} nodes, {edges} edges: insert form {:.1} bytes mean, edits form {:.1}; all \
+         applied in {:.1} ms, {:.0} times as fast as the index was built",
         mean(short),
         mean(general),
         all.as_secs_f64() * 1e3,

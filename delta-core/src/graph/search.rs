@@ -1,7 +1,7 @@
 //! Nearest neighbours in a graph: the HNSW search, the same in every place.
 //!
-//! Distances are pinned ([`kernel::distance`](crate::kernel::distance)) and equal ones are ordered by
-//! slot, so what is found depends on the graph's bytes, the rows' bits and `ef` alone.
+//! Distances are pinned ([`kernel::distance`](crate::kernel::distance)) and equal ones are ordered
+//! by slot, so what is found depends on the graph's bytes, the rows' bits and `ef` alone.
 
 use core::fmt;
 

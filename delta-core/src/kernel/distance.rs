@@ -1,9 +1,9 @@
 //! Distances between rows, pinned: the same bits on every target.
 //!
 //! Sixteen lanes sum in turn, every multiplication and addition is rounded on its own, the last
-//! lanes of a row that is no multiple of 16 are +0.0, and the lanes are added by one fixed tree. So a
-//! replica in a browser computes the distances that the primary computes, bit for bit, and ranks as
-//! it does.
+//! lanes of a row that is no multiple of 16 are +0.0, and the lanes are added by one fixed tree.
+//! So a replica in a browser computes the distances that the primary computes, bit for bit, and
+//! ranks as it does.
 
 use crate::simd::{Block, LANES, Native, Vector};
 
@@ -53,8 +53,8 @@ impl<'a> Query<'a> {
         self.row
     }
 
-    /// The distance to `row`. Every NaN is `0x7fc00000`, which is also what rows of another dim get.
-    /// O(dim).
+    /// The distance to `row`. Every NaN is `0x7fc00000`, which is also what rows of another dim
+    /// get. O(dim).
     #[must_use]
     #[inline]
     pub fn distance_to(&self, row: &[f32]) -> f32 {

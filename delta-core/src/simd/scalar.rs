@@ -63,8 +63,8 @@ impl Vector for Scalar {
     }
 }
 
-/// The root of the significand as an integer, with one bit more than the result holds. It never lies
-/// halfway between two results: then it would be odd and its square even.
+/// The root of the significand as an integer, with one bit more than the result holds. It never
+/// lies halfway between two results: then it would be odd and its square even.
 fn square_root(value: f32) -> f32 {
     const FRACTION_BITS: u32 = f32::MANTISSA_DIGITS - 1;
     const BIAS: i32 = 127;

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | edits | [`encode_edits`] | any set of edits: lists grouped by layer, slots as gaps |
 //! | insert | [`InsertWriter`] | one node, its lists, and what it did to its neighbours' lists |
-//! | edges | [`encode_edges`] | edges of one layer as plain tuples, with weights that nothing reads |
+//! | edges | [`encode_edges`] | edges of one layer as plain tuples, with weights that nothing
+//! reads |
 //!
 //! [`Change::parse`] checks the bytes once; reading the edits of a [`Change`] then cannot fail.
 //! Whether they fit a graph is for [`Adjacency::prepare`](super::Adjacency::prepare) to say.

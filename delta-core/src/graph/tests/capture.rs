@@ -1,4 +1,5 @@
-//! An index, its capture, and replicas that take the bytes: equal lists, equal bytes, equal answers.
+//! An index, its capture, and replicas that take the bytes: equal lists, equal bytes, equal
+//! answers.
 
 use super::{
     Memory, bytes,

@@ -118,7 +118,7 @@ fn edits_have_their_literal_bytes() {
     literal.extend([0x03, 0x04]); // layer 0: four lists
     literal.extend([0x05, 0xff, 0x02, 0x01, 0x05]); // 5: all of 1, 7
     literal.extend([0x00, 0x21, 0x02, 0x00, 0x00]); // 6: without 2, 3, with the new node
-    literal.extend([0xc1, 0x01, 0xfe, 0x05, 0x00, 0x03, 0x01]); // 200: without places 0, 3, with 299
+    literal.extend([0xc1, 0x01, 0xfe, 0x05, 0x00, 0x03, 0x01]); // 200: not 0, 3, but 299
     literal.extend([0x00, 0xfe, 0x02, 0x00]); // 201: without place 0
     literal.extend([0x0b, 0x01]); // layer 1: one list
     literal.extend([0x00, 0x0e, 0x06, 0x8d, 0x03]); // 0: with 14 + 6 slots from 299 - 199 on
@@ -356,7 +356,10 @@ proptest! {
     }
 
     #[test]
-    fn prop_any_bytes_are_refused_or_read_whole(mut bytes in vec(any::<u8>(), 0..60), form in 0_u8..4) {
+    fn prop_any_bytes_are_refused_or_read_whole(
+        mut bytes in vec(any::<u8>(), 0..60),
+        form in 0_u8..4,
+    ) {
         if let Some(first) = bytes.first_mut() {
             *first = if form == 0 { 0 } else { *first & 0b1000_1100 | form };
         }

@@ -53,7 +53,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     )
 }
 
-/// Bends most steps so that the graph takes them: nodes that exist, edges that are or are not there.
+/// Bends most steps so that the graph takes them: nodes that exist, edges that are or are not
+/// there.
 fn bent(graph: &Adjacency<'_>, mut step: Step) -> Step {
     let nodes = graph.node_count() + u32::from(step.kind > 8);
     if step.kind == 0 || nodes == 0 {
