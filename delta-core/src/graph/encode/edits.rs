@@ -1,5 +1,6 @@
 //! Any set of edits: lists grouped by layer, every slot as its distance to the one before it.
 
+use super::bits::{unzigzag, zigzag};
 use super::{ChangeEncodeError, ChangeError, FORM_EDITS, malformed};
 use crate::{
     codec::varint,
@@ -241,15 +242,6 @@ fn group_size<'a>(layer: u8, edits: impl Iterator<Item = Edit<'a>>) -> u32 {
 /// A count as a half of a patch's kind.
 fn short(slots: Slots<'_>) -> u8 {
     u8::try_from(slots.count()).map_or(COUNT_LONG, |count| count.min(COUNT_LONG))
-}
-
-/// Small for small differences of either sign.
-const fn zigzag(difference: u32) -> u32 {
-    (difference << 1) ^ 0_u32.wrapping_sub(difference >> 31)
-}
-
-const fn unzigzag(value: u32) -> u32 {
-    (value >> 1) ^ 0_u32.wrapping_sub(value & 1)
 }
 
 #[derive(Clone, Debug)]
