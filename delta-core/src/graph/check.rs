@@ -1,10 +1,13 @@
 //! Checks a set of edits against the unchanged graph, and predicts what it leads to.
 
+mod list;
+
 use super::{
     Adjacency, Edit, EditError, LAYERS_MAX, ListChange, Slots,
     adjacency::State,
     digest::{ListKey, entry_term, list_sum, node_term, tombstone_term},
 };
+use list::List;
 
 /// A set of edits that was checked and can be made: [`Prepared::commit`] cannot fail.
 #[derive(Debug)]
@@ -339,80 +342,6 @@ impl Check<'_, '_> {
             });
         }
         Ok(next)
-    }
-}
-
-/// A list before its change.
-struct List<'g> {
-    layer: u8,
-    slot: u32,
-    current: &'g [u32],
-    key: ListKey,
-}
-
-impl List<'_> {
-    /// The sum of the edges to `slots`, all of which are there.
-    #[inline]
-    fn removed(&self, slots: Slots<'_>) -> Result<u64, EditError> {
-        let mut sum = 0_u64;
-        let mut least = 0;
-        for to in slots {
-            self.ascends(to, &mut least)?;
-            if !self.current.contains(&to) {
-                return Err(EditError::MissingEdge {
-                    layer: self.layer,
-                    from: self.slot,
-                    to,
-                });
-            }
-            sum = sum.wrapping_add(self.key.edge_term(to));
-        }
-        Ok(sum)
-    }
-
-    /// The sum of the edges at the places of `mask`, all of which are there.
-    #[inline]
-    fn removed_places(&self, mut mask: u64) -> Result<u64, EditError> {
-        let mut sum = 0_u64;
-        while mask != 0 {
-            let place = mask.trailing_zeros();
-            let to = self.current.get(place as usize);
-            let &to = to.ok_or(EditError::MissingPlace {
-                layer: self.layer,
-                slot: self.slot,
-                place,
-            })?;
-            sum = sum.wrapping_add(self.key.edge_term(to));
-            mask &= mask - 1;
-        }
-        Ok(sum)
-    }
-
-    #[inline]
-    fn is_new(&self, to: u32) -> Result<(), EditError> {
-        if self.current.contains(&to) {
-            return Err(EditError::DuplicateEdge {
-                layer: self.layer,
-                from: self.slot,
-                to,
-            });
-        }
-        Ok(())
-    }
-
-    /// Whether `to` is at least `least`, which then is the slot after it.
-    #[inline]
-    fn ascends(&self, to: u32, least: &mut u32) -> Result<(), EditError> {
-        if to < *least {
-            return Err(EditError::Unsorted {
-                layer: self.layer,
-                slot: self.slot,
-                neighbour: to,
-            });
-        }
-        // No node has the last slot, so saturation hides no repetition of one.
-        *least = to.saturating_add(1);
-        Ok(())
     }
 }
 
