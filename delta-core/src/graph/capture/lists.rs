@@ -1,4 +1,4 @@
-//! Lists of neighbours, and what lies between two of them.
+//! Lists on the stack, and what is between two of them.
 
 use crate::graph::encode::Link;
 

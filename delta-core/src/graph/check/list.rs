@@ -1,4 +1,4 @@
-//! One list, as a check sees it before its change.
+//! What an edit may do to one list.
 
 use crate::graph::{EditError, Slots, digest::ListKey};
 

@@ -100,15 +100,6 @@ impl<'a> BitWriter<'a> {
     }
 }
 
-/// Small for small differences of either sign.
-pub(super) const fn zigzag(difference: u32) -> u32 {
-    (difference << 1) ^ 0_u32.wrapping_sub(difference >> 31)
-}
-
-pub(super) const fn unzigzag(value: u32) -> u32 {
-    (value >> 1) ^ 0_u32.wrapping_sub(value & 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
