@@ -53,8 +53,8 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "loom",
-        about: "Run the loom models of the ring",
-        run: |rest| without_arguments(rest, || loom::run().map(drop)),
+        about: "Run the loom models of the ring; --mutate: with each memory ordering weakened",
+        run: loom::command,
     },
     Command {
         name: "fuzz",

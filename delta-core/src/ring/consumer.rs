@@ -1,8 +1,9 @@
 //! The consuming side: poll, read in place, done; released lazily.
-use super::error::Corrupt;
+use super::error::{CopyError, Corrupt};
 use super::layout::{Geometry, HEADER_SIZE};
-use super::mem::Mem;
-use super::mem::reader::{Lent, Reader};
+use super::mem::copy::CopyMem;
+use super::mem::reader::{CopiedOut, Lent, Reader};
+use super::mem::{Mem, SharedMem};
 use super::notify::{Notify, Polling};
 use core::fmt;
 
@@ -16,7 +17,7 @@ use core::fmt;
 ///
 /// Alone on its cache lines, so that neighbours in memory do not slow it down.
 #[repr(align(128))]
-pub struct Consumer<M: Mem, N: Notify<M> = Polling> {
+pub struct Consumer<M: SharedMem, N: Notify<M> = Polling> {
     reader: Reader<M>,
     notify: N,
     backlog: Backlog,
@@ -35,7 +36,20 @@ struct Backlog {
     records_max: u32,
 }
 
-impl<M: Mem, N: Notify<M>> Consumer<M, N> {
+impl Backlog {
+    /// Adds a consumed record of `bytes` payload bytes, and releases if it is much or awaited.
+    #[inline]
+    fn add<M: SharedMem, N: Notify<M>>(&mut self, bytes: u32, reader: &mut Reader<M>, notify: &N) {
+        self.bytes += bytes;
+        let is_much = reader.held() >= self.records_max || self.bytes >= self.bytes_max;
+        if is_much || reader.is_awaited::<N>() {
+            self.bytes = 0;
+            reader.release(notify);
+        }
+    }
+}
+
+impl<M: SharedMem, N: Notify<M>> Consumer<M, N> {
     pub(super) fn new(reader: Reader<M>, notify: N) -> Self {
         let geometry = reader.geometry();
         let records_max = (geometry.slots() / 8).max(1);
@@ -53,41 +67,31 @@ impl<M: Mem, N: Notify<M>> Consumer<M, N> {
         }
     }
 
-    /// The next record; `None` if there is none yet. O(1).
-    ///
-    /// # Errors
-    /// [`Corrupt`]: something other than the ring has written to the region. The consumer is
-    /// poisoned: every later poll gives the same error.
+    /// Whether there is a record; releases all before it if not.
     #[inline]
-    pub fn poll(&mut self) -> Result<Option<Received<'_, M, N>>, Corrupt> {
+    fn look(&mut self) -> Result<bool, Corrupt> {
         if let Some(corrupt) = self.poison {
             return Err(corrupt);
         }
         match self.reader.look() {
-            Ok(true) => {}
+            Ok(true) => Ok(true),
             Ok(false) => {
                 self.release();
-                return Ok(None);
+                Ok(false)
             }
             Err(corrupt) => {
                 self.poison = Some(corrupt);
-                return Err(corrupt);
+                Err(corrupt)
             }
         }
-        let (backlog, notify) = (&mut self.backlog, &self.notify);
-        Ok(self.reader.lend().map(|lent| Received {
-            lent,
-            backlog,
-            notify,
-        }))
     }
 
-    /// Releases, and waits until there is a record: the next [`poll`](Self::poll) gives it.
+    /// Releases, and waits until there is a record: the next poll gives it.
     ///
     /// # Errors
-    /// As [`poll`](Self::poll).
+    /// As a poll.
     pub fn wait(&mut self) -> Result<(), Corrupt> {
-        while self.poll()?.is_none() {
+        while !self.look()? {
             self.reader.wait(&self.notify);
         }
         Ok(())
@@ -111,7 +115,57 @@ impl<M: Mem, N: Notify<M>> Consumer<M, N> {
     }
 }
 
-impl<M: Mem, N: Notify<M>> Drop for Consumer<M, N> {
+impl<M: Mem, N: Notify<M>> Consumer<M, N> {
+    /// The next record; `None` if there is none yet. O(1).
+    ///
+    /// # Errors
+    /// [`Corrupt`]: something other than the ring has written to the region. The consumer is
+    /// poisoned: every later poll gives the same error.
+    #[inline]
+    pub fn poll(&mut self) -> Result<Option<Received<'_, M, N>>, Corrupt> {
+        if !self.look()? {
+            return Ok(None);
+        }
+        let (backlog, notify) = (&mut self.backlog, &self.notify);
+        Ok(self.reader.lend().map(|lent| Received {
+            lent,
+            backlog,
+            notify,
+        }))
+    }
+}
+
+impl<'a, N: Notify<CopyMem<'a>>> Consumer<CopyMem<'a>, N> {
+    /// The next record, its payload copied to the front of `payload`; `None` if there is none yet.
+    ///
+    /// A buffer of [`Geometry::max_payload`] bytes holds any record that a producer can send.
+    /// O(payload), whatever the producer does: the record's size is bounded by the ring's geometry.
+    ///
+    /// # Errors
+    /// [`CopyError::TooSmall`]: the record stays, to be polled again with a larger buffer.
+    /// [`CopyError::Corrupt`]: the producer broke the rules; the consumer is poisoned.
+    pub fn poll_into<'c>(
+        &'c mut self,
+        payload: &'c mut [u8],
+    ) -> Result<Option<Copied<'c, 'a, N>>, CopyError> {
+        if !self.look().map_err(CopyError::Corrupt)? {
+            return Ok(None);
+        }
+        let (backlog, notify, poison) = (&mut self.backlog, &self.notify, &mut self.poison);
+        let copied = self.reader.copy(payload).inspect_err(|error| {
+            if let CopyError::Corrupt(corrupt) = *error {
+                *poison = Some(corrupt);
+            }
+        })?;
+        Ok(copied.map(|copied| Copied {
+            copied,
+            backlog,
+            notify,
+        }))
+    }
+}
+
+impl<M: SharedMem, N: Notify<M>> Drop for Consumer<M, N> {
     fn drop(&mut self) {
         if !M::is_dead() {
             self.release();
@@ -119,7 +173,7 @@ impl<M: Mem, N: Notify<M>> Drop for Consumer<M, N> {
     }
 }
 
-impl<M: Mem, N: Notify<M>> fmt::Debug for Consumer<M, N> {
+impl<M: SharedMem, N: Notify<M>> fmt::Debug for Consumer<M, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consumer")
             .field("geometry", &self.geometry())
@@ -164,12 +218,7 @@ impl<M: Mem, N: Notify<M>> Received<'_, M, N> {
             notify,
         } = self;
         let (reader, bytes) = lent.consume();
-        backlog.bytes += bytes;
-        let is_much = reader.held() >= backlog.records_max || backlog.bytes >= backlog.bytes_max;
-        if is_much || reader.is_awaited::<N>() {
-            backlog.bytes = 0;
-            reader.release(notify);
-        }
+        backlog.add(bytes, reader, notify);
     }
 }
 
@@ -177,6 +226,49 @@ impl<M: Mem, N: Notify<M>> fmt::Debug for Received<'_, M, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Received")
             .field("header", self.header())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record, copied out of a ring whose producer is not trusted: neither header nor payload can
+/// change any more. Dropped without [`done`](Self::done) it stays unread: the next poll copies it
+/// again.
+#[must_use = "a record that is not `done` stays unread"]
+pub struct Copied<'c, 'a, N: Notify<CopyMem<'a>> = Polling> {
+    copied: CopiedOut<'c, 'a>,
+    backlog: &'c mut Backlog,
+    notify: &'c N,
+}
+
+impl<'a, N: Notify<CopyMem<'a>>> Copied<'_, 'a, N> {
+    /// The header, as [`Received::header`] gives it.
+    #[must_use]
+    pub fn header(&self) -> &[u8; HEADER_SIZE] {
+        self.copied.header()
+    }
+
+    /// The payload: as many bytes as the header's payload_size says.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.copied.payload()
+    }
+
+    /// Marks the record as consumed; the ring gives its space back when it pays.
+    pub fn done(self) {
+        let Self {
+            copied,
+            backlog,
+            notify,
+        } = self;
+        let (reader, bytes) = copied.consume();
+        backlog.add(bytes, reader, notify);
+    }
+}
+
+impl<'a, N: Notify<CopyMem<'a>>> fmt::Debug for Copied<'_, 'a, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Copied")
+            .field("header", self.copied.header())
             .finish_non_exhaustive()
     }
 }

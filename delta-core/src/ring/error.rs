@@ -73,6 +73,66 @@ impl fmt::Display for CommitError {
 
 impl core::error::Error for CommitError {}
 
+/// Why a record was not copied into a ring; nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no room for it.
+    Reserve(ReserveError),
+    /// The header's payload_size (bytes 28..32) is more than the payload given.
+    PayloadSize {
+        /// As the header has it, in bytes.
+        payload_size: u32,
+        /// As given, in bytes.
+        len: usize,
+    },
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Reserve(error) => error.fmt(f),
+            Self::PayloadSize { payload_size, len } => write!(
+                f,
+                "the header's payload_size is {payload_size}, but {len} bytes were given: pass the \
+                 whole payload"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for SendError {}
+
+/// Why a record was not copied out of a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CopyError {
+    /// The buffer does not hold the payload; the record stays unread.
+    TooSmall {
+        /// Bytes that the payload has.
+        needed: u32,
+        /// Bytes of the buffer.
+        len: usize,
+    },
+    /// The region was damaged, or its producer breaks the rules.
+    Corrupt(Corrupt),
+}
+
+impl fmt::Display for CopyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::TooSmall { needed, len } => write!(
+                f,
+                "a payload of {needed} bytes does not fit into {len}: poll with a buffer of the \
+                 geometry's max_payload bytes"
+            ),
+            Self::Corrupt(corrupt) => corrupt.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for CopyError {}
+
 /// A region that breaks the ring's rules: something other than the ring wrote to it. The handle
 /// that found it is poisoned, since nothing in the region can be trusted any more; a new ring and
 /// a resynchronisation are the remedy.
@@ -105,6 +165,15 @@ pub enum Corrupt {
         offset: u32,
         /// As the header has it, in bytes.
         size: u32,
+    },
+    /// A payload is larger than any that a producer can send.
+    PayloadSize {
+        /// The record's position.
+        position: u32,
+        /// As the header has it, in bytes.
+        size: u32,
+        /// The ring's largest payload, in bytes.
+        max: u32,
     },
     /// The consumer's position went back, or past what was published.
     ReadPosition {
@@ -149,6 +218,16 @@ impl fmt::Display for Corrupt {
                 write!(
                     f,
                     "{size} payload bytes at {offset}, position {position}, pass the end"
+                )
+            }
+            Self::PayloadSize {
+                position,
+                size,
+                max,
+            } => {
+                write!(
+                    f,
+                    "{size} payload bytes at position {position}, more than {max}"
                 )
             }
             Self::ReadPosition {

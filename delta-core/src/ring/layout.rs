@@ -17,6 +17,9 @@ pub const REGION_ALIGN: usize = 128;
 /// Payloads begin at multiples of this many bytes.
 pub(super) const PAYLOAD_ALIGN: u32 = 16;
 
+/// Byte offset of the stamp in a header slot.
+pub(super) const STAMP_OFFSET: usize = 48;
+
 pub(super) const MAGIC: u32 = 0x4154_4c44;
 pub(super) const REGION_VERSION: u32 = 1;
 pub(super) const READY: u32 = 1;
@@ -41,6 +44,21 @@ pub enum ControlWord {
     ReadPosition = 256,
     ConsumerWaiting = 384,
     ProducerWaiting = 512,
+}
+
+#[cfg(loom)]
+impl ControlWord {
+    pub(super) const ALL: [Self; 9] = [
+        Self::Magic,
+        Self::Version,
+        Self::Slots,
+        Self::PayloadBytes,
+        Self::Ready,
+        Self::Published,
+        Self::ReadPosition,
+        Self::ConsumerWaiting,
+        Self::ProducerWaiting,
+    ];
 }
 
 /// The checked shape of a ring region: both sides of a ring must use the same.

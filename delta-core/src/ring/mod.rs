@@ -90,14 +90,16 @@ mod tests;
 #[cfg(loom)]
 mod loom_tests;
 
-pub use consumer::{Consumer, Received};
-pub use error::{CommitError, Corrupt, RegionError, ReserveError};
+pub use consumer::{Consumer, Copied, Received};
+pub use error::{CommitError, CopyError, Corrupt, RegionError, ReserveError, SendError};
 pub use layout::{CONTROL_SIZE, Geometry, GeometryError, HEADER_SIZE, REGION_ALIGN};
-pub use mem::Mem;
+pub use mem::copy::CopyMem;
 #[cfg(loom)]
 pub use mem::loom::{Fault, LoomMem};
 pub use mem::raw::RawMem;
 pub use mem::region::Region;
 pub use mem::static_ring::StaticRing;
+pub use mem::untrusted::UntrustedRegion;
+pub use mem::{Mem, SharedMem};
 pub use notify::{Notify, Polling};
 pub use producer::{Batch, Grant, Producer};

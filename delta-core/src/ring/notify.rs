@@ -5,13 +5,14 @@
 //! and wakes if the flag is set. Of two sequentially consistent fences one comes first, so either
 //! the sleeper sees the change or the other sees the flag: no wake-up is lost. A batch pays for one
 //! fence, a ring of pollers for none.
-use super::mem::Mem;
+use super::mem::SharedMem;
 
 /// A way to wait for the other side, which both sides of a ring must share.
 ///
 /// `M::Word` is the u32 atomic of the memory: [`AtomicU32`](core::sync::atomic::AtomicU32) for
-/// [`RawMem`](super::RawMem), so that an operating system can wait on its address.
-pub trait Notify<M: Mem> {
+/// [`RawMem`](super::RawMem) and [`CopyMem`](super::CopyMem), so that an operating system can wait
+/// on its address.
+pub trait Notify<M: SharedMem> {
     /// Whether [`wait`](Self::wait) sleeps until [`wake`](Self::wake). If not, `wake` is never
     /// called, and neither flags nor fences cost anything.
     const SLEEPS: bool;
@@ -29,7 +30,7 @@ pub trait Notify<M: Mem> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Polling;
 
-impl<M: Mem> Notify<M> for Polling {
+impl<M: SharedMem> Notify<M> for Polling {
     const SLEEPS: bool = false;
 
     #[inline]

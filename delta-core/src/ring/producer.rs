@@ -1,8 +1,9 @@
 //! The producing side: reserve, fill in place, commit; singly or in batches.
-use super::error::{CommitError, ReserveError};
+use super::error::{CommitError, ReserveError, SendError};
 use super::layout::{Geometry, HEADER_SIZE};
-use super::mem::Mem;
+use super::mem::copy::CopyMem;
 use super::mem::writer::{Draft, Lease, Writer};
+use super::mem::{Mem, SharedMem};
 use super::notify::{Notify, Polling};
 use core::fmt;
 
@@ -10,40 +11,25 @@ use core::fmt;
 ///
 /// Alone on its cache lines, so that neighbours in memory do not slow it down.
 #[repr(align(128))]
-pub struct Producer<M: Mem, N: Notify<M> = Polling> {
+pub struct Producer<M: SharedMem, N: Notify<M> = Polling> {
     writer: Writer<M>,
     notify: N,
 }
 
-impl<M: Mem, N: Notify<M>> Producer<M, N> {
+impl<M: SharedMem, N: Notify<M>> Producer<M, N> {
     pub(super) const fn new(writer: Writer<M>, notify: N) -> Self {
         Self { writer, notify }
     }
 
-    /// Reserves a record with room for `len` payload bytes.
-    ///
-    /// Nothing shared is written, and nothing shared is read unless the ring looks full from what
-    /// is known of the consumer. O(1).
+    /// Waits until a record with `len` payload bytes fits: the next reservation of as many
+    /// succeeds. It waits for ever if the consumer neither goes on nor releases.
     ///
     /// # Errors
-    /// [`ReserveError::Full`]: try again later; [`ReserveError::TooLarge`]: `len` is more than
-    /// [`Geometry::max_payload`] and never fits; [`ReserveError::Corrupt`]: the region is damaged,
-    /// and every later reservation that needs to look at it says the same.
-    #[inline]
-    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M, N>, ReserveError> {
-        let notify = &self.notify;
-        self.writer.lease(len).map(|lease| Grant { lease, notify })
-    }
-
-    /// Waits until a record with `len` payload bytes fits: the next [`reserve`](Self::reserve) of
-    /// as many succeeds. It waits for ever if the consumer neither goes on nor releases.
-    ///
-    /// # Errors
-    /// As [`reserve`](Self::reserve), but for [`ReserveError::Full`].
+    /// [`ReserveError`], but for [`ReserveError::Full`].
     pub fn wait(&mut self, len: usize) -> Result<(), ReserveError> {
         loop {
-            match self.writer.lease(len) {
-                Ok(_) => return Ok(()),
+            match self.writer.probe(len) {
+                Ok(()) => return Ok(()),
                 Err(ReserveError::Full { .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -68,7 +54,37 @@ impl<M: Mem, N: Notify<M>> Producer<M, N> {
     }
 }
 
-impl<M: Mem, N: Notify<M>> fmt::Debug for Producer<M, N> {
+impl<M: Mem, N: Notify<M>> Producer<M, N> {
+    /// Reserves a record with room for `len` payload bytes.
+    ///
+    /// Nothing shared is written, and nothing shared is read unless the ring looks full from what
+    /// is known of the consumer. O(1).
+    ///
+    /// # Errors
+    /// [`ReserveError::Full`]: try again later; [`ReserveError::TooLarge`]: `len` is more than
+    /// [`Geometry::max_payload`] and never fits; [`ReserveError::Corrupt`]: the region is damaged,
+    /// and every later reservation that needs to look at it says the same.
+    #[inline]
+    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M, N>, ReserveError> {
+        let notify = &self.notify;
+        self.writer.lease(len).map(|lease| Grant { lease, notify })
+    }
+}
+
+impl<'a, N: Notify<CopyMem<'a>>> Producer<CopyMem<'a>, N> {
+    /// Copies a record into the ring and makes it visible to the consumer. O(payload).
+    ///
+    /// The header's payload_size (bytes 28..32) says how many of `payload`'s bytes are sent. Its
+    /// payload_offset and stamp are the ring's to write: what stands there is ignored.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was sent.
+    pub fn send(&mut self, header: &[u8; HEADER_SIZE], payload: &[u8]) -> Result<(), SendError> {
+        self.writer.send(header, payload, &self.notify)
+    }
+}
+
+impl<M: SharedMem, N: Notify<M>> fmt::Debug for Producer<M, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer")
             .field("geometry", &self.geometry())
@@ -120,24 +136,12 @@ impl<M: Mem, N: Notify<M>> fmt::Debug for Grant<'_, M, N> {
 /// Records that are published together. Dropped without [`publish`](Self::publish), all of them are
 /// aborted.
 #[must_use = "a batch that is dropped is aborted"]
-pub struct Batch<'p, M: Mem, N: Notify<M> = Polling> {
+pub struct Batch<'p, M: SharedMem, N: Notify<M> = Polling> {
     draft: Draft<'p, M>,
     notify: &'p N,
 }
 
-impl<M: Mem, N: Notify<M>> Batch<'_, M, N> {
-    /// Reserves the batch's next record with room for `len` payload bytes. Its commit writes the
-    /// record but does not publish it.
-    ///
-    /// # Errors
-    /// As [`Producer::reserve`]. A batch fills the ring too: on [`ReserveError::Full`] publish what
-    /// it has, or it may wait for ever.
-    #[inline]
-    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M, N>, ReserveError> {
-        let notify = self.notify;
-        self.draft.lease(len).map(|lease| Grant { lease, notify })
-    }
-
+impl<M: SharedMem, N: Notify<M>> Batch<'_, M, N> {
     /// Records committed to the batch so far.
     #[must_use]
     pub const fn len(&self) -> u32 {
@@ -158,7 +162,33 @@ impl<M: Mem, N: Notify<M>> Batch<'_, M, N> {
     }
 }
 
-impl<M: Mem, N: Notify<M>> fmt::Debug for Batch<'_, M, N> {
+impl<M: Mem, N: Notify<M>> Batch<'_, M, N> {
+    /// Reserves the batch's next record with room for `len` payload bytes. Its commit writes the
+    /// record but does not publish it.
+    ///
+    /// # Errors
+    /// As [`Producer::reserve`]. A batch fills the ring too: on [`ReserveError::Full`] publish what
+    /// it has, or it may wait for ever.
+    #[inline]
+    pub fn reserve(&mut self, len: usize) -> Result<Grant<'_, M, N>, ReserveError> {
+        let notify = self.notify;
+        self.draft.lease(len).map(|lease| Grant { lease, notify })
+    }
+}
+
+impl<'a, N: Notify<CopyMem<'a>>> Batch<'_, CopyMem<'a>, N> {
+    /// Copies the batch's next record into the ring, as [`Producer::send`] does, but does not
+    /// publish it.
+    ///
+    /// # Errors
+    /// As [`Producer::send`]; the batch is as before. On a full ring publish what it has, or it may
+    /// wait for ever.
+    pub fn send(&mut self, header: &[u8; HEADER_SIZE], payload: &[u8]) -> Result<(), SendError> {
+        self.draft.send(header, payload)
+    }
+}
+
+impl<M: SharedMem, N: Notify<M>> fmt::Debug for Batch<'_, M, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch")
             .field("len", &self.len())

@@ -6,11 +6,10 @@
 )]
 extern crate std;
 
-use super::access::Access;
-use super::reader::Reader;
-use super::recover::Start;
-use super::writer::Writer;
+use super::access::{Views, Words};
+use super::sides::Sides;
 use crate::ring::consumer::Consumer;
+use crate::ring::error::RegionError;
 use crate::ring::layout::{ControlWord, Geometry, HeaderWords};
 use crate::ring::notify::{Notify, Polling};
 use crate::ring::producer::Producer;
@@ -43,33 +42,35 @@ const CONTROL_WORDS: usize = ControlWord::ProducerWaiting as usize / 4 + 1;
 /// });
 /// ```
 #[derive(Clone)]
-pub struct LoomMem(Arc<Region>);
+pub struct LoomMem {
+    region: Arc<Region>,
+    peer: Arc<Peer>,
+}
 
-/// A deliberate mistake, to show that the models find it.
+/// A deliberate mistake, to show that the models find it. Weaker orderings are mistakes of another
+/// kind: `cargo xtask loom --mutate` makes them.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The ring as it is.
     None,
-    /// A record is published when it is reserved, before it is written.
+    /// A record is published when it is reserved, before it is written. For rings from position 0.
     PublishOnReserve,
     /// A record is published after its payload, but before its header is written.
     PublishBeforeHeader,
-    /// The stamp is stored Relaxed, not Release.
-    StampStoreRelaxed,
-    /// The stamp is loaded Relaxed, not Acquire.
-    StampLoadRelaxed,
-    /// The read position is stored Relaxed, not Release.
-    ReadPositionStoreRelaxed,
-    /// The read position is loaded Relaxed, not Acquire.
-    ReadPositionLoadRelaxed,
-    /// The fences around the waiting flags are left out.
-    NoFence,
+}
+
+/// Who accesses a region: one process, as it were.
+struct Peer {
+    fault: Fault,
+    /// Shared words that it may still store; then it has vanished.
+    stores_left: core::sync::atomic::AtomicU32,
+    /// The position that it writes next, for [`Fault::PublishOnReserve`].
+    next: core::sync::atomic::AtomicU32,
 }
 
 struct Region {
     geometry: Geometry,
-    fault: Fault,
     /// A slot each.
     stamps: Vec<AtomicU32>,
     /// A slot each: its four granules. The last has no meaning where the stamp is.
@@ -79,8 +80,6 @@ struct Region {
     payload: Box<[cell::UnsafeCell<[u64; 2]>]>,
     /// One of these lies at every 4 bytes; only the words in use exist.
     control: Vec<Option<AtomicU32>>,
-    /// The position that is written next, for [`Fault::PublishOnReserve`].
-    next: core::sync::atomic::AtomicU32,
 }
 
 // SAFETY: `payload` is reached through views alone, which hold its granules: loom checks that no
@@ -93,61 +92,114 @@ impl LoomMem {
     /// An empty ring.
     #[must_use]
     pub fn ring(geometry: Geometry) -> (Producer<Self>, Consumer<Self>) {
-        Self::ring_at(geometry, 0, Fault::None, Polling)
+        Self::zeroed(geometry).create(0, Polling)
     }
 
-    /// An empty ring whose first record has `position`, with a mistake.
-    #[doc(hidden)]
+    /// Memory for a ring, all zero: no region yet.
     #[must_use]
-    pub fn ring_at<N: Notify<Self> + Clone>(
-        geometry: Geometry,
-        position: u32,
-        fault: Fault,
-        notify: N,
-    ) -> (Producer<Self, N>, Consumer<Self, N>) {
-        let slots = geometry.slots();
-        let words = [
-            ControlWord::Published,
-            ControlWord::ReadPosition,
-            ControlWord::ConsumerWaiting,
-            ControlWord::ProducerWaiting,
-        ];
-        let mut control: Vec<_> = (0..CONTROL_WORDS).map(|_| None).collect();
-        for word in words {
-            let is_position = matches!(word, ControlWord::Published | ControlWord::ReadPosition);
-            let value = if is_position { position } else { 0 };
-            control[word as usize / 4] = Some(AtomicU32::new(value));
-        }
-        let mut stamps: Vec<_> = (0..slots).map(|_| None).collect();
-        for at in (0..slots).map(|ahead| position.wrapping_add(ahead)) {
-            stamps[geometry.index(at) as usize] = Some(AtomicU32::new(geometry.empty_stamp(at)));
-        }
+    pub fn zeroed(geometry: Geometry) -> Self {
+        let slots = geometry.slots() as usize;
         let granules = geometry.payload_bytes() as usize / GRANULE;
-        let mem = Self(Arc::new(Region {
+        let mut control: Vec<_> = (0..CONTROL_WORDS).map(|_| None).collect();
+        for word in ControlWord::ALL {
+            control[word as usize / 4] = Some(AtomicU32::new(0));
+        }
+        let region = Region {
             geometry,
-            fault,
-            stamps: stamps.into_iter().flatten().collect(),
+            stamps: (0..slots).map(|_| AtomicU32::new(0)).collect(),
             headers: (0..slots)
                 .map(|_| core::array::from_fn(|_| UnsafeCell::default()))
                 .collect(),
             granules: (0..granules).map(|_| UnsafeCell::new(())).collect(),
             payload: (0..granules).map(|_| cell::UnsafeCell::default()).collect(),
             control,
-            next: position.into(),
-        }));
-        let start = Start::empty(position);
-        // SAFETY: the region is new, so this is its only writer, and it is empty at `position`.
-        let writer = unsafe { Writer::new(mem.clone(), start) };
-        // SAFETY: likewise its only reader.
-        let reader = unsafe { Reader::new(mem, start) };
+        };
+        Self {
+            region: Arc::new(region),
+            peer: Peer::new(Fault::None),
+        }
+    }
+
+    /// Makes an empty ring here, whose first record has `position`: once, before anything else.
+    #[must_use]
+    pub fn create<N: Notify<Self> + Clone>(
+        &self,
+        position: u32,
+        notify: N,
+    ) -> (Producer<Self, N>, Consumer<Self, N>) {
+        // SAFETY: loom fails the model if another thread accesses the region meanwhile.
+        let sides = unsafe { Sides::create(self.clone(), position) };
+        let (writer, reader) = sides.split(&notify);
         (
             Producer::new(writer, notify.clone()),
             Consumer::new(reader, notify),
         )
     }
 
+    /// As [`Region::attach`](super::super::Region::attach), then its `into_producer`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn attach_producer<N: Notify<Self>>(
+        &self,
+        notify: N,
+    ) -> Result<Producer<Self, N>, RegionError> {
+        // SAFETY: the accesses of a second handle of a side fail the model.
+        let sides = unsafe { Sides::attach(self.clone()) }?;
+        Ok(Producer::new(sides.writer(&notify), notify))
+    }
+
+    /// As [`Region::attach`](super::super::Region::attach), then its `into_consumer`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn attach_consumer<N: Notify<Self>>(
+        &self,
+        notify: N,
+    ) -> Result<Consumer<Self, N>, RegionError> {
+        // SAFETY: the accesses of a second handle of a side fail the model.
+        let sides = unsafe { Sides::attach(self.clone()) }?;
+        Ok(Consumer::new(sides.reader(&notify), notify))
+    }
+
+    /// The same region for another peer, which can make a mistake and can vanish.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn peer(&self, fault: Fault) -> Self {
+        Self {
+            region: self.region.clone(),
+            peer: Peer::new(fault),
+        }
+    }
+
+    /// This peer vanishes, like a process that is killed, once it has stored so many more shared
+    /// words: from then on nothing that it does has an effect.
+    #[doc(hidden)]
+    pub fn vanish_after(&self, stores: u32) {
+        self.peer.stores_left.store(stores, Ordering::Relaxed);
+    }
+
+    fn has_vanished(&self) -> bool {
+        self.peer.stores_left.load(Ordering::Relaxed) == 0
+    }
+
+    /// Counts a store of a shared word; false if it has no effect any more.
+    fn may_store(&self) -> bool {
+        let left = self.peer.stores_left.load(Ordering::Relaxed);
+        if left != u32::MAX {
+            let after = left.saturating_sub(1);
+            self.peer.stores_left.store(after, Ordering::Relaxed);
+        }
+        left != 0
+    }
+
     fn stamp(&self, position: u32) -> &AtomicU32 {
-        &self.0.stamps[self.0.geometry.index(position) as usize]
+        &self.region.stamps[self.region.geometry.index(position) as usize]
+    }
+
+    fn publish(&self, position: u32) {
+        let stamp = self.region.geometry.ready_stamp(position);
+        self.store_stamp(position, stamp, Ordering::Release);
     }
 
     fn granules(offset: u32, size: u32) -> Range<usize> {
@@ -155,67 +207,61 @@ impl LoomMem {
     }
 
     fn payload(&self, offset: u32) -> *mut u8 {
-        let first = self.0.payload.as_ptr().cast::<u8>().cast_mut();
+        let first = self.region.payload.as_ptr().cast::<u8>().cast_mut();
         first.wrapping_add(offset as usize)
-    }
-
-    fn or_relaxed(&self, fault: Fault, ordering: Ordering) -> Ordering {
-        if self.0.fault == fault {
-            Ordering::Relaxed
-        } else {
-            ordering
-        }
     }
 }
 
-impl Access for LoomMem {
+impl Peer {
+    fn new(fault: Fault) -> Arc<Self> {
+        Arc::new(Self {
+            fault,
+            stores_left: u32::MAX.into(),
+            next: 0.into(),
+        })
+    }
+}
+
+impl Words for LoomMem {
     type Word = AtomicU32;
-    type View = LoomView;
-    type ViewMut = LoomViewMut;
 
     fn geometry(&self) -> Geometry {
-        self.0.geometry
+        self.region.geometry
     }
 
     fn word(&self, word: ControlWord) -> &AtomicU32 {
-        self.0.control[word as usize / 4]
+        self.region.control[word as usize / 4]
             .as_ref()
-            .expect("a word that the sides use")
+            .expect("a word in use")
     }
 
-    fn load(&self, word: ControlWord) -> u32 {
-        let ordering = match word {
-            ControlWord::ReadPosition => {
-                self.or_relaxed(Fault::ReadPositionLoadRelaxed, Ordering::Acquire)
-            }
-            _ => Ordering::Acquire,
-        };
-        self.word(word).load(ordering)
+    fn load(&self, word: ControlWord, order: Ordering) -> u32 {
+        if self.has_vanished() {
+            // No waiting flag is set: it wakes nobody.
+            return 0;
+        }
+        self.word(word).load(order)
     }
 
-    fn store(&self, word: ControlWord, value: u32) {
-        let ordering = match word {
-            ControlWord::ReadPosition => {
-                self.or_relaxed(Fault::ReadPositionStoreRelaxed, Ordering::Release)
-            }
-            _ => Ordering::Release,
-        };
-        self.word(word).store(value, ordering);
+    fn store(&self, word: ControlWord, value: u32, order: Ordering) {
+        if self.may_store() {
+            self.word(word).store(value, order);
+        }
     }
 
-    fn load_stamp(&self, position: u32) -> u32 {
-        let ordering = self.or_relaxed(Fault::StampLoadRelaxed, Ordering::Acquire);
-        self.stamp(position).load(ordering)
+    fn load_stamp(&self, position: u32, order: Ordering) -> u32 {
+        self.stamp(position).load(order)
     }
 
-    fn store_stamp(&self, position: u32, stamp: u32) {
-        let ordering = self.or_relaxed(Fault::StampStoreRelaxed, Ordering::Release);
-        self.stamp(position).store(stamp, ordering);
+    fn store_stamp(&self, position: u32, stamp: u32, order: Ordering) {
+        if self.may_store() {
+            self.stamp(position).store(stamp, order);
+        }
     }
 
-    fn fence(&self) {
-        if self.0.fault != Fault::NoFence {
-            fence(Ordering::SeqCst);
+    fn fence(&self, order: Ordering) {
+        if order != Ordering::Relaxed && !self.has_vanished() {
+            fence(order);
         }
     }
 
@@ -229,7 +275,7 @@ impl Access for LoomMem {
 
     unsafe fn read_header(&self, position: u32) -> HeaderWords {
         let mut words = [0; 8];
-        let granules = &self.0.headers[self.0.geometry.index(position) as usize];
+        let granules = &self.region.headers[self.region.geometry.index(position) as usize];
         for (pair, granule) in words.as_chunks_mut().0.iter_mut().zip(granules) {
             // SAFETY: loom hands out the granule's pointer and checks that nobody writes it.
             *pair = granule.with(|granule| unsafe { *granule });
@@ -238,21 +284,26 @@ impl Access for LoomMem {
     }
 
     unsafe fn write_header(&self, position: u32, header: &HeaderWords) {
-        if self.0.fault == Fault::PublishBeforeHeader {
-            self.store_stamp(position, self.0.geometry.ready_stamp(position));
+        if self.peer.fault == Fault::PublishBeforeHeader {
+            self.publish(position);
         }
-        let granules = &self.0.headers[self.0.geometry.index(position) as usize];
+        let granules = &self.region.headers[self.region.geometry.index(position) as usize];
         for (pair, granule) in header.0.as_chunks().0.iter().zip(granules) {
             // SAFETY: loom hands out the granule's pointer and checks that nobody accesses it.
             granule.with_mut(|granule| unsafe { *granule = *pair });
         }
-        self.0
+        self.peer
             .next
             .store(position.wrapping_add(1), Ordering::Relaxed);
     }
+}
+
+impl Views for LoomMem {
+    type View = LoomView;
+    type ViewMut = LoomViewMut;
 
     unsafe fn view(&self, offset: u32, size: u32) -> LoomView {
-        let granules = self.0.granules[Self::granules(offset, size)].iter();
+        let granules = self.region.granules[Self::granules(offset, size)].iter();
         LoomView {
             granules: granules.map(UnsafeCell::get).collect(),
             bytes: self.payload(offset),
@@ -262,11 +313,10 @@ impl Access for LoomMem {
     }
 
     unsafe fn view_mut(&self, offset: u32, size: u32) -> LoomViewMut {
-        if self.0.fault == Fault::PublishOnReserve {
-            let position = self.0.next.load(Ordering::Relaxed);
-            self.store_stamp(position, self.0.geometry.ready_stamp(position));
+        if self.peer.fault == Fault::PublishOnReserve {
+            self.publish(self.peer.next.load(Ordering::Relaxed));
         }
-        let granules = self.0.granules[Self::granules(offset, size)].iter();
+        let granules = self.region.granules[Self::granules(offset, size)].iter();
         LoomViewMut {
             granules: granules.map(UnsafeCell::get_mut).collect(),
             bytes: self.payload(offset),
@@ -279,7 +329,7 @@ impl Access for LoomMem {
 impl fmt::Debug for LoomMem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoomMem")
-            .field("geometry", &self.0.geometry)
+            .field("geometry", &self.region.geometry)
             .finish_non_exhaustive()
     }
 }

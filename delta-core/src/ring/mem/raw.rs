@@ -1,7 +1,7 @@
 //! [`RawMem`]: a region in plain or shared memory.
-use super::access::Access;
+use super::access::{Views, Words};
 use crate::ring::layout::{
-    ControlWord, Geometry, HEADER_SIZE, HeaderWords, MAGIC, READY, REGION_ALIGN, REGION_VERSION,
+    ControlWord, Geometry, HEADER_SIZE, HeaderWords, REGION_ALIGN, STAMP_OFFSET,
 };
 use core::fmt;
 use core::marker::PhantomData;
@@ -9,14 +9,11 @@ use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering, fence};
 
-/// Byte offset of the stamp in a header slot.
-const STAMP_OFFSET: usize = 48;
-
 /// A ring region in memory that lives for `'a`.
 ///
 /// Invariant: `base` is 128-aligned and `geometry.region_size()` bytes from it are readable and
-/// writable for `'a`, initialised apart from the bytes that no field covers, and used only as a
-/// ring region of this geometry.
+/// writable for `'a` and initialised apart from the bytes that no field covers; threads access them
+/// only as aligned atomic u32 words, or plainly where the unsafe methods' contracts allow it.
 #[derive(Clone)]
 pub struct RawMem<'a> {
     base: NonNull<u8>,
@@ -29,36 +26,6 @@ pub struct RawMem<'a> {
 unsafe impl Send for RawMem<'_> {}
 
 impl RawMem<'_> {
-    /// Writes an empty ring at `position` (0 but in tests) into the region at `base`.
-    ///
-    /// # Safety
-    /// `base` is 128-aligned; `geometry.region_size()` bytes from it are readable and writable for
-    /// the chosen lifetime, initialised, and reached by nothing else than this value's clones.
-    pub(super) unsafe fn create(base: NonNull<u8>, geometry: Geometry, position: u32) -> Self {
-        let mem = Self {
-            base,
-            geometry,
-            region: PhantomData,
-        };
-        mem.store(ControlWord::Ready, 0);
-        for offset in 0..geometry.slots() {
-            let at = position.wrapping_add(offset);
-            // SAFETY: the caller gave the region to this value alone, so no thread accesses it.
-            unsafe { mem.write_header(at, &HeaderWords::ZERO) };
-            mem.store_stamp(at, geometry.empty_stamp(at));
-        }
-        mem.store(ControlWord::Magic, MAGIC);
-        mem.store(ControlWord::Version, REGION_VERSION);
-        mem.store(ControlWord::Slots, geometry.slots());
-        mem.store(ControlWord::PayloadBytes, geometry.payload_bytes());
-        mem.store(ControlWord::Published, position);
-        mem.store(ControlWord::ReadPosition, position);
-        mem.store(ControlWord::ConsumerWaiting, 0);
-        mem.store(ControlWord::ProducerWaiting, 0);
-        mem.store(ControlWord::Ready, READY);
-        mem
-    }
-
     /// The region at `base`, whatever it holds.
     ///
     /// # Safety
@@ -71,8 +38,9 @@ impl RawMem<'_> {
         }
     }
 
+    /// The slot of a position: 64-aligned, its 64 bytes are in the region.
     #[inline]
-    fn slot(&self, position: u32) -> NonNull<u8> {
+    pub(super) fn slot(&self, position: u32) -> NonNull<u8> {
         let offset = self.geometry.index(position) as usize * HEADER_SIZE;
         // SAFETY: index < slots, so the slot's first byte lies in the region (invariant).
         unsafe { self.base.add(offset) }
@@ -90,7 +58,7 @@ impl RawMem<'_> {
     /// # Safety
     /// `offset` is at most the payload area's size.
     #[inline]
-    unsafe fn payload(&self, offset: u32) -> NonNull<u8> {
+    pub(super) unsafe fn payload(&self, offset: u32) -> NonNull<u8> {
         let offset = self.geometry.payload_offset() + offset as usize;
         // SAFETY: the offset is in the payload area or its end (contract), which the control block
         // follows: the result stays in the region (invariant).
@@ -98,10 +66,8 @@ impl RawMem<'_> {
     }
 }
 
-impl<'a> Access for RawMem<'a> {
+impl Words for RawMem<'_> {
     type Word = AtomicU32;
-    type View = RawView<'a>;
-    type ViewMut = RawViewMut<'a>;
 
     #[inline]
     fn geometry(&self) -> Geometry {
@@ -119,28 +85,30 @@ impl<'a> Access for RawMem<'a> {
     }
 
     #[inline]
-    fn load(&self, word: ControlWord) -> u32 {
-        self.word(word).load(Ordering::Acquire)
+    fn load(&self, word: ControlWord, order: Ordering) -> u32 {
+        self.word(word).load(order)
     }
 
     #[inline]
-    fn store(&self, word: ControlWord, value: u32) {
-        self.word(word).store(value, Ordering::Release);
+    fn store(&self, word: ControlWord, value: u32, order: Ordering) {
+        self.word(word).store(value, order);
     }
 
     #[inline]
-    fn load_stamp(&self, position: u32) -> u32 {
-        self.stamp(position).load(Ordering::Acquire)
+    fn load_stamp(&self, position: u32, order: Ordering) -> u32 {
+        self.stamp(position).load(order)
     }
 
     #[inline]
-    fn store_stamp(&self, position: u32, stamp: u32) {
-        self.stamp(position).store(stamp, Ordering::Release);
+    fn store_stamp(&self, position: u32, stamp: u32, order: Ordering) {
+        self.stamp(position).store(stamp, order);
     }
 
     #[inline]
-    fn fence(&self) {
-        fence(Ordering::SeqCst);
+    fn fence(&self, order: Ordering) {
+        if order != Ordering::Relaxed {
+            fence(order);
+        }
     }
 
     #[inline]
@@ -172,6 +140,11 @@ impl<'a> Access for RawMem<'a> {
         // SAFETY: bytes 56..64, 8-aligned, in the region and accessed by no other thread.
         unsafe { last.cast::<u64>().write(w7) };
     }
+}
+
+impl<'a> Views for RawMem<'a> {
+    type View = RawView<'a>;
+    type ViewMut = RawViewMut<'a>;
 
     #[inline]
     unsafe fn view(&self, offset: u32, size: u32) -> RawView<'a> {
@@ -205,7 +178,7 @@ impl fmt::Debug for RawMem<'_> {
 }
 
 /// A payload that can be read: `size` initialised bytes from `start`, which nobody writes while
-/// this lives (the contract of [`Access::view`]).
+/// this lives (the contract of [`Views::view`]).
 ///
 /// A pointer rather than a slice: a slice passed into the function that ends the view would promise
 /// exclusion until that function returns, while the other side may already go on.
@@ -228,7 +201,7 @@ impl Deref for RawView<'_> {
 }
 
 /// A payload that can be written: `size` initialised bytes from `start`, which nobody else accesses
-/// while this lives (the contract of [`Access::view_mut`]). A pointer for the reason that
+/// while this lives (the contract of [`Views::view_mut`]). A pointer for the reason that
 /// [`RawView`] gives.
 #[derive(Debug)]
 pub struct RawViewMut<'a> {

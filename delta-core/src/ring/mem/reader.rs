@@ -2,9 +2,10 @@
 //!
 //! The reader owns nothing until it finds a ready stamp (Acquire) at its position; then the slot
 //! and its payload are its own, for reading, until it stores a read position beyond them (Release).
-use super::Mem;
+use super::copy::CopyMem;
 use super::recover::{Start, check_place};
-use crate::ring::error::Corrupt;
+use super::{Mem, SharedMem, order};
+use crate::ring::error::{CopyError, Corrupt};
 use crate::ring::layout::{ControlWord, Geometry, HEADER_SIZE, HeaderWords, padded};
 use crate::ring::notify::Notify;
 
@@ -35,7 +36,7 @@ struct Place {
     size: u32,
 }
 
-impl<M: Mem> Reader<M> {
+impl<M: SharedMem> Reader<M> {
     /// # Safety
     /// No other reader of the region exists while this is in use; `start` describes the region.
     pub(super) const unsafe fn new(mem: M, start: Start) -> Self {
@@ -75,8 +76,7 @@ impl<M: Mem> Reader<M> {
     pub(in crate::ring) fn look(&mut self) -> Result<bool, Corrupt> {
         let (position, geometry) = (self.position, self.mem.geometry());
         let ready = geometry.ready_stamp(position);
-        // Acquire: after a ready stamp comes all that the producer wrote before it.
-        let found = self.mem.load_stamp(position);
+        let found = self.mem.load_stamp(position, order::LOOK);
         if found != ready {
             if found == geometry.empty_stamp(position) {
                 return Ok(false);
@@ -104,6 +104,66 @@ impl<M: Mem> Reader<M> {
         Ok(true)
     }
 
+    /// Gives everything before the position back to the producer.
+    #[inline]
+    pub(in crate::ring) fn release<N: Notify<M>>(&mut self, notify: &N) {
+        self.released = self.position;
+        let word = ControlWord::ReadPosition;
+        self.mem.store(word, self.position, order::RELEASE);
+        self.wake_producer(notify);
+    }
+
+    /// Whether the producer sleeps until something is released.
+    #[inline]
+    pub(in crate::ring) fn is_awaited<N: Notify<M>>(&self) -> bool {
+        N::SLEEPS && self.mem.load(ControlWord::ProducerWaiting, order::FLAG) != 0
+    }
+
+    /// Wakes the producer if it sleeps, after a release.
+    #[inline]
+    fn wake_producer<N: Notify<M>>(&self, notify: &N) {
+        if N::SLEEPS {
+            self.mem.fence(order::FENCE_RELEASED);
+            if self.is_awaited::<N>() {
+                notify.wake(self.mem.word(ControlWord::ReadPosition));
+            }
+        }
+    }
+
+    /// Goes on for a consumer that vanished: it may have slept, or released and woken nobody.
+    pub(super) fn resume<N: Notify<M>>(&self, notify: &N) {
+        self.mem.store(ControlWord::ConsumerWaiting, 0, order::FLAG);
+        self.wake_producer(notify);
+    }
+
+    /// Waits until the producer has published something, or for no reason. Call when there was
+    /// nothing to read and everything is released.
+    pub(in crate::ring) fn wait<N: Notify<M>>(&mut self, notify: &N) {
+        let word = self.mem.word(ControlWord::Published);
+        if !N::SLEEPS {
+            return notify.wait(word, self.position);
+        }
+        self.mem.store(ControlWord::ConsumerWaiting, 1, order::FLAG);
+        self.mem.fence(order::FENCE_CONSUMER);
+        let published = self.mem.load(ControlWord::Published, order::EXPECT);
+        if let Ok(false) = self.look() {
+            notify.wait(self.mem.word(ControlWord::Published), published);
+        }
+        self.mem.store(ControlWord::ConsumerWaiting, 0, order::FLAG);
+    }
+
+    /// Moves past the record at `place`; gives the bytes that its payload took.
+    #[inline]
+    fn consume(&mut self, place: Place) -> u32 {
+        let size = padded(place.size);
+        self.place = None;
+        self.cursor = place.offset + size;
+        self.position = self.position.wrapping_add(1);
+        size
+    }
+}
+
+impl<M: Mem> Reader<M> {
     /// The record that [`Self::look`] has found; `None` without one.
     #[inline]
     pub(in crate::ring) fn lend(&mut self) -> Option<Lent<'_, M>> {
@@ -118,41 +178,39 @@ impl<M: Mem> Reader<M> {
             place,
         })
     }
+}
 
-    /// Gives everything before the position back to the producer.
-    #[inline]
-    pub(in crate::ring) fn release<N: Notify<M>>(&mut self, notify: &N) {
-        self.released = self.position;
-        // Release: all reads of the released records come before it.
-        self.mem.store(ControlWord::ReadPosition, self.position);
-        if N::SLEEPS {
-            self.mem.fence();
-            if self.is_awaited::<N>() {
-                notify.wake(self.mem.word(ControlWord::ReadPosition));
-            }
+impl<'a> Reader<CopyMem<'a>> {
+    /// Copies the payload of the record that [`Self::look`] has found to the front of `out`; `None`
+    /// without one.
+    pub(in crate::ring) fn copy<'r>(
+        &'r mut self,
+        out: &'r mut [u8],
+    ) -> Result<Option<CopiedOut<'r, 'a>>, CopyError> {
+        let Some(place) = self.place else {
+            return Ok(None);
+        };
+        let max = self.geometry().max_payload();
+        if place.size > max {
+            return Err(CopyError::Corrupt(Corrupt::PayloadSize {
+                position: self.position,
+                size: place.size,
+                max,
+            }));
         }
-    }
-
-    /// Whether the producer sleeps until something is released.
-    #[inline]
-    pub(in crate::ring) fn is_awaited<N: Notify<M>>(&self) -> bool {
-        N::SLEEPS && self.mem.load(ControlWord::ProducerWaiting) != 0
-    }
-
-    /// Waits until the producer has published something, or for no reason. Call when there was
-    /// nothing to read and everything is released.
-    pub(in crate::ring) fn wait<N: Notify<M>>(&mut self, notify: &N) {
-        let word = self.mem.word(ControlWord::Published);
-        if !N::SLEEPS {
-            return notify.wait(word, self.position);
-        }
-        self.mem.store(ControlWord::ConsumerWaiting, 1);
-        self.mem.fence();
-        let published = self.mem.load(ControlWord::Published);
-        if let Ok(false) = self.look() {
-            notify.wait(self.mem.word(ControlWord::Published), published);
-        }
-        self.mem.store(ControlWord::ConsumerWaiting, 0);
+        let len = out.len();
+        let payload = out
+            .get_mut(..place.size as usize)
+            .ok_or(CopyError::TooSmall {
+                needed: place.size,
+                len,
+            })?;
+        self.mem.copy_out(place.offset, payload);
+        Ok(Some(CopiedOut {
+            reader: self,
+            payload,
+            place,
+        }))
     }
 }
 
@@ -183,10 +241,30 @@ impl<'r, M: Mem> Lent<'r, M> {
             place,
         } = self;
         drop(view);
-        let size = padded(place.size);
-        reader.place = None;
-        reader.cursor = place.offset + size;
-        reader.position = reader.position.wrapping_add(1);
+        let size = reader.consume(place);
         (reader, size)
+    }
+}
+
+/// The record at a reader's position, its payload copied. Dropped, it stays unread.
+pub(in crate::ring) struct CopiedOut<'r, 'a> {
+    reader: &'r mut Reader<CopyMem<'a>>,
+    payload: &'r [u8],
+    place: Place,
+}
+
+impl<'r, 'a> CopiedOut<'r, 'a> {
+    pub(in crate::ring) fn header(&self) -> &[u8; HEADER_SIZE] {
+        self.reader.header.as_bytes()
+    }
+
+    pub(in crate::ring) const fn payload(&self) -> &'r [u8] {
+        self.payload
+    }
+
+    /// As [`Lent::consume`].
+    pub(in crate::ring) fn consume(self) -> (&'r mut Reader<CopyMem<'a>>, u32) {
+        let size = self.reader.consume(self.place);
+        (self.reader, size)
     }
 }

@@ -1,5 +1,5 @@
 //! Where a region's two sides stand, found in the region itself.
-use super::Mem;
+use super::{SharedMem, order};
 use crate::ring::error::Corrupt;
 use crate::ring::layout::{ControlWord, PAYLOAD_ALIGN, padded};
 
@@ -36,9 +36,9 @@ impl Start {
     ///
     /// # Errors
     /// [`Corrupt`] if a stamp or a payload's place is impossible.
-    pub(super) fn find<M: Mem>(mem: &M) -> Result<Self, Corrupt> {
+    pub(super) fn find<M: SharedMem>(mem: &M) -> Result<Self, Corrupt> {
         let geometry = mem.geometry();
-        let read = mem.load(ControlWord::ReadPosition);
+        let read = mem.load(ControlWord::ReadPosition, order::FIND_POSITION);
         let mut start = Self {
             read_cursor: None,
             ..Self::empty(read)
@@ -46,7 +46,8 @@ impl Start {
         let mut is_published = true;
         for ahead in 0..geometry.slots() {
             let position = read.wrapping_add(ahead);
-            let (found, ready) = (mem.load_stamp(position), geometry.ready_stamp(position));
+            let found = mem.load_stamp(position, order::FIND_STAMP);
+            let ready = geometry.ready_stamp(position);
             if found == ready {
                 if is_published {
                     start.follow(mem, position)?;
@@ -65,10 +66,10 @@ impl Start {
     }
 
     /// Adds the published record at `position`, the next after those found.
-    fn follow<M: Mem>(&mut self, mem: &M, position: u32) -> Result<(), Corrupt> {
-        // SAFETY: its stamp was loaded as ready, and the producer writes a ready slot no more
-        // before it is released; `Region::attach` asks that no other consumer does
-        // so meanwhile.
+    fn follow<M: SharedMem>(&mut self, mem: &M, position: u32) -> Result<(), Corrupt> {
+        // SAFETY: its stamp was loaded as ready, and a producer writes a ready slot only once it is
+        // released. Either the producer is the side in the making, or the consumer is: nobody else
+        // releases then (`Sides::attach`).
         let header = unsafe { mem.read_header(position) };
         let (offset, size) = (header.payload_offset(), header.payload_size());
         if position == self.read {
@@ -87,12 +88,12 @@ impl Start {
     }
 
     /// Empties the slots of an unfinished batch, which a new producer writes again. O(slots).
-    pub(super) fn clear_unpublished<M: Mem>(&self, mem: &M) {
+    pub(super) fn clear_unpublished<M: SharedMem>(&self, mem: &M) {
         let geometry = mem.geometry();
         let published = self.head.wrapping_sub(self.read);
         for ahead in published..geometry.slots() {
             let position = self.read.wrapping_add(ahead);
-            mem.store_stamp(position, geometry.empty_stamp(position));
+            mem.store_stamp(position, geometry.empty_stamp(position), order::CLEAR);
         }
     }
 }

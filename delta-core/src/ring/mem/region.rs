@@ -1,11 +1,10 @@
 //! [`Region`]: a ring in the caller's memory.
+use super::access::Words;
 use super::raw::{RawMem, is_aligned};
-use super::reader::Reader;
-use super::recover::Start;
-use super::writer::Writer;
+use super::sides::Sides;
 use crate::ring::consumer::Consumer;
 use crate::ring::error::RegionError;
-use crate::ring::layout::{ControlWord, Geometry, MAGIC, READY, REGION_ALIGN, REGION_VERSION};
+use crate::ring::layout::{Geometry, REGION_ALIGN};
 use crate::ring::notify::{Notify, Polling};
 use crate::ring::producer::Producer;
 use core::ptr::NonNull;
@@ -35,12 +34,7 @@ use core::ptr::NonNull;
 /// ```
 #[derive(Debug)]
 pub struct Region<'a> {
-    /// Invariant: no other handle of the region exists in this process, but after an attach, whose
-    /// caller answers for that.
-    mem: RawMem<'a>,
-    start: Start,
-    /// Whether the region was in use before, so that it can hold an unfinished batch.
-    is_attached: bool,
+    sides: Sides<RawMem<'a>>,
 }
 
 impl<'a> Region<'a> {
@@ -69,12 +63,10 @@ impl<'a> Region<'a> {
         check_memory(base, len, geometry)?;
         // SAFETY: `base` is aligned and `region_size` bytes long (checked), initialised, and
         // borrowed mutably for 'a: nothing else reaches it.
-        let mem = unsafe { RawMem::create(base, geometry, position) };
-        Ok(Self {
-            mem,
-            start: Start::empty(position),
-            is_attached: false,
-        })
+        let mem = unsafe { RawMem::from_parts(base, geometry) };
+        // SAFETY: likewise nothing else reaches the region.
+        let sides = unsafe { Sides::create(mem, position) };
+        Ok(Self { sides })
     }
 
     /// Attaches to a ring that somebody else has created, in the same process or in another.
@@ -101,20 +93,15 @@ impl<'a> Region<'a> {
         check_memory(base, len, geometry)?;
         // SAFETY: aligned and long enough (checked); the rest is this function's contract.
         let mem = unsafe { RawMem::from_parts(base, geometry) };
-        check_control(&mem)?;
-        let start = Start::find(&mem).map_err(RegionError::Corrupt)?;
-        Ok(Self {
-            mem,
-            start,
-            is_attached: true,
-        })
+        // SAFETY: this function's contract.
+        let sides = unsafe { Sides::attach(mem) }?;
+        Ok(Self { sides })
     }
 
     /// The region's shape.
     #[must_use]
     pub fn geometry(&self) -> Geometry {
-        use super::access::Access;
-        self.mem.geometry()
+        self.sides.mem().geometry()
     }
 
     /// Both ends of the ring, which poll.
@@ -129,37 +116,34 @@ impl<'a> Region<'a> {
     where
         N: Notify<RawMem<'a>> + Clone,
     {
-        let consumer = Self {
-            mem: self.mem.clone(),
-            ..self
-        };
+        let (writer, reader) = self.sides.split(&notify);
         (
-            self.into_producer(notify.clone()),
-            consumer.into_consumer(notify),
+            Producer::new(writer, notify.clone()),
+            Consumer::new(reader, notify),
         )
     }
 
-    /// The producing end alone. An attached one clears what is left of an unfinished batch.
+    /// The producing end alone. In an attached region it finishes what a producer that vanished has
+    /// left: it clears the stamps of a batch that was being published, which stays invisible, and
+    /// wakes a consumer that was not told of the last record. O(slots).
     #[must_use]
     pub fn into_producer<N: Notify<RawMem<'a>>>(self, notify: N) -> Producer<RawMem<'a>, N> {
-        if self.is_attached {
-            self.start.clear_unpublished(&self.mem);
-        }
-        // SAFETY: `self` is the region's only handle that makes a producer (invariant) and gone
-        // now, so this is its only writer; `start` describes it.
-        Producer::new(unsafe { Writer::new(self.mem, self.start) }, notify)
+        Producer::new(self.sides.writer(&notify), notify)
     }
 
-    /// The consuming end alone.
+    /// The consuming end alone. In an attached region it wakes a producer that was not told of a
+    /// vanished consumer's last release.
     #[must_use]
     pub fn into_consumer<N: Notify<RawMem<'a>>>(self, notify: N) -> Consumer<RawMem<'a>, N> {
-        // SAFETY: `self` is the region's only handle that makes a consumer (invariant) and gone
-        // now, so this is its only reader; `start` describes it.
-        Consumer::new(unsafe { Reader::new(self.mem, self.start) }, notify)
+        Consumer::new(self.sides.reader(&notify), notify)
     }
 }
 
-fn check_memory(base: NonNull<u8>, len: usize, geometry: Geometry) -> Result<(), RegionError> {
+pub(super) fn check_memory(
+    base: NonNull<u8>,
+    len: usize,
+    geometry: Geometry,
+) -> Result<(), RegionError> {
     if !is_aligned(base) {
         return Err(RegionError::Alignment {
             remainder: base.addr().get() % REGION_ALIGN,
@@ -170,35 +154,4 @@ fn check_memory(base: NonNull<u8>, len: usize, geometry: Geometry) -> Result<(),
         return Err(RegionError::TooSmall { len, needed });
     }
     Ok(())
-}
-
-fn check_control(mem: &RawMem<'_>) -> Result<(), RegionError> {
-    use super::access::Access;
-    let geometry = mem.geometry();
-    // Ready first (Acquire): the creator wrote the other words before it.
-    let is_ready = mem.load(ControlWord::Ready) == READY;
-    let magic = mem.load(ControlWord::Magic);
-    if !is_ready && magic == 0 {
-        return Err(RegionError::NotReady);
-    }
-    if magic != MAGIC {
-        return Err(RegionError::Magic { found: magic });
-    }
-    let version = mem.load(ControlWord::Version);
-    if version != REGION_VERSION {
-        return Err(RegionError::Version { found: version });
-    }
-    let slots = mem.load(ControlWord::Slots);
-    let payload_bytes = mem.load(ControlWord::PayloadBytes);
-    if slots != geometry.slots() || payload_bytes != geometry.payload_bytes() {
-        return Err(RegionError::Geometry {
-            slots,
-            payload_bytes,
-        });
-    }
-    if is_ready {
-        Ok(())
-    } else {
-        Err(RegionError::NotReady)
-    }
 }

@@ -1,8 +1,6 @@
 //! [`StaticRing`]: a ring that owns its memory, of a size known when compiling.
 use super::raw::RawMem;
-use super::reader::Reader;
-use super::recover::Start;
-use super::writer::Writer;
+use super::sides::Sides;
 use crate::ring::consumer::Consumer;
 use crate::ring::layout::{CONTROL_SIZE, Geometry, HEADER_SIZE};
 use crate::ring::notify::{Notify, Polling};
@@ -99,11 +97,10 @@ impl<const SLOTS: usize, const BYTES: usize> StaticRing<SLOTS, BYTES> {
         // SAFETY: `self` is 128-aligned, has the geometry's layout and size (asserted when
         // compiling), is initialised where the layout has fields, and is borrowed mutably for as
         // long as the ends live.
-        let mem = unsafe { RawMem::create(base, Self::GEOMETRY, 0) };
-        // SAFETY: the memory is ours alone, so this is its only writer, and it is empty at 0.
-        let writer = unsafe { Writer::new(mem.clone(), Start::empty(0)) };
-        // SAFETY: likewise its only reader.
-        let reader = unsafe { Reader::new(mem, Start::empty(0)) };
+        let mem = unsafe { RawMem::from_parts(base, Self::GEOMETRY) };
+        // SAFETY: the borrow is exclusive: nothing else reaches the region.
+        let sides = unsafe { Sides::create(mem, 0) };
+        let (writer, reader) = sides.split(&notify);
         (
             Producer::new(writer, notify.clone()),
             Consumer::new(reader, notify),

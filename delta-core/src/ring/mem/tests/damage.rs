@@ -1,23 +1,13 @@
 //! Regions that something other than the ring has written to.
-use super::{CONTROL, Shared, full, geometry, payloads, send};
-use crate::ring::mem::access::Access;
+use super::{CONTROL, Shared, full, payloads, send};
 use crate::ring::mem::raw::RawMem;
-use crate::ring::mem::reader::Reader;
-use crate::ring::mem::recover::Start;
-use crate::ring::mem::writer::Writer;
 use crate::ring::{Consumer, Corrupt, Polling, Producer, ReserveError};
 use std::vec;
 
 /// Two sides in the middle of their work, and their memory.
 fn sides() -> (Shared, Producer<RawMem<'static>>, Consumer<RawMem<'static>>) {
     let shared = Shared::zeroed();
-    // SAFETY: `base` is 128-aligned and as long as the geometry's region, and no ring uses it.
-    let mem = unsafe { RawMem::create(shared.base, geometry(), 0) };
-    assert_eq!(mem.geometry(), geometry());
-    // SAFETY: the only writer of a new region.
-    let writer = unsafe { Writer::new(mem.clone(), Start::empty(0)) };
-    // SAFETY: the only reader of a new region.
-    let reader = unsafe { Reader::new(mem, Start::empty(0)) };
+    let (writer, reader) = shared.format(0).split(&Polling);
     let (mut producer, mut consumer) = (
         Producer::new(writer, Polling),
         Consumer::new(reader, Polling),

@@ -1,9 +1,11 @@
 //! Tests of a region's bytes, as if another process looked at them or damaged them.
 mod damage;
 mod format;
+mod hostile;
 
 use super::raw::RawMem;
 use super::region::Region;
+use super::sides::Sides;
 use crate::ring::{Consumer, Geometry, Producer, RegionError, ReserveError};
 use core::ptr::NonNull;
 use std::boxed::Box;
@@ -37,9 +39,16 @@ impl Shared {
 
     fn create(position: u32) -> Self {
         let shared = Self::zeroed();
-        // SAFETY: `base` is 128-aligned and as long as the geometry's region, and no ring uses it.
-        let _ = unsafe { RawMem::create(shared.base, geometry(), position) };
+        let _ = shared.format(position);
         shared
+    }
+
+    /// Writes an empty ring.
+    fn format(&self, position: u32) -> Sides<RawMem<'static>> {
+        // SAFETY: `base` is 128-aligned and as long as the geometry's region.
+        let mem = unsafe { RawMem::from_parts(self.base, geometry()) };
+        // SAFETY: no other ring uses it.
+        unsafe { Sides::create(mem, position) }
     }
 
     fn read<const N: usize>(&self, offset: usize) -> [u8; N] {
