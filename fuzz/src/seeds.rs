@@ -14,6 +14,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "header_parse" => golden().chain(refused()).collect(),
         "record_stream" => record_streams(),
         "payload_vector" => payload_vectors(),
+        "payload_graph" => graph_changes(),
         "codec_decode" => codec_values(),
         "kernel_differential" => kernel_rows(),
         "ring_region" => ring_regions(),
@@ -56,6 +57,18 @@ fn payload_vectors() -> Vec<Vec<u8>> {
             [&[is_insert | compressed | 12][..], &frame[HEADER_SIZE..]].concat()
         })
         .collect()
+}
+
+/// All golden changes, and each refused one behind those that it is refused by.
+fn graph_changes() -> Vec<Vec<u8>> {
+    let framed = |bytes: Vec<u8>| [&[bytes.len() as u8][..], &bytes].concat();
+    let golden = frames("graph")
+        .into_iter()
+        .flat_map(|(_, change)| framed(change));
+    let refused = frames("graph-refused").into_iter();
+    let mut seeds = vec![[0].into_iter().chain(golden).collect()];
+    seeds.extend(refused.map(|(_, change)| [vec![1], framed(change)].concat()));
+    seeds
 }
 
 /// The values of the golden rows, for rows of their dim.

@@ -2,9 +2,12 @@
 //! and the oracles against the golden vectors.
 
 use delta_fuzz::oracle::frame::{self, HEADER_SIZE};
-use delta_fuzz::oracle::payload::Payload;
+use delta_fuzz::oracle::graph::{Graph, Limits};
+use delta_fuzz::oracle::graph_change::decode;
+use delta_fuzz::oracle::payload::{Metadata, Payload, Row};
 use delta_fuzz::oracle::state::{Outcome, State};
 use delta_fuzz::oracle::stream::{Next, Stream};
+use delta_fuzz::targets::payload_graph::GOLDEN_CHANGES;
 use delta_fuzz::{seeds, targets, wire};
 
 /// Mutations of each seed.
@@ -69,6 +72,7 @@ replays!(
     header_parse,
     record_stream,
     payload_vector,
+    payload_graph,
     codec_decode,
     kernel_differential,
     ring_region,
@@ -98,13 +102,43 @@ fn the_oracle_reads_and_applies_the_golden_stream() {
         last = Some(read.payload);
     }
     assert_eq!(stream.step(), Next::Done);
-    assert_eq!(last, Some(Payload::End { count: 9 }));
+    let count = wire::frames("golden").len() as u64 - 2;
+    assert_eq!(last, Some(Payload::End { count }));
 }
 
 #[test]
 fn the_oracle_refuses_the_refused_frames() {
     for (name, frame) in wire::frames("refused") {
-        let whole = frame::split(&frame).filter(|(_, rest)| rest.is_empty());
-        assert_eq!(whole, None, "{name}");
+        let taken = frame::split(&frame).filter(|(frame, rest)| {
+            let broken = |row: &Row| row.metadata == Metadata::BrokenBlock;
+            rest.is_empty() && !matches!(&frame.payload, Payload::Row(row) if broken(row))
+        });
+        assert_eq!(taken, None, "{name}");
+    }
+}
+
+#[test]
+fn the_oracle_makes_the_golden_graph_changes_and_refuses_the_refused() {
+    let limits = Limits {
+        nodes_max: 12,
+        degree0_max: 4,
+        degree_max: 2,
+        upper_lists_max: 8,
+    };
+    let mut graph = Graph::new(limits);
+    let mut early = None;
+    for (index, (name, change)) in wire::frames("graph").into_iter().enumerate() {
+        if index == GOLDEN_CHANGES {
+            early = Some(graph.clone());
+        }
+        let edits = decode(&change).expect(name);
+        graph = graph.after(&edits).expect(name);
+        let (_, digest) = name.split_once(' ').unwrap();
+        assert_eq!(format!("{:016x}", graph.digest()), digest, "{name}");
+    }
+    let early = early.expect("more than the first changes");
+    for (name, change) in wire::frames("graph-refused") {
+        let taken = decode(&change).and_then(|edits| early.after(&edits));
+        assert_eq!(taken, None, "{name}");
     }
 }

@@ -3,6 +3,8 @@
 pub mod bytes;
 pub mod digest;
 pub mod frame;
+pub mod graph;
+pub mod graph_change;
 pub mod lz4;
 pub mod payload;
 pub mod region;

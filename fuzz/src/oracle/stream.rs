@@ -71,10 +71,22 @@ impl<'a> Stream<'a> {
             ) => dim == start,
             _ => true,
         };
+        // A control record changes nothing.
+        let compares =
+            is_control(&next.payload) && next.header.has_digest() && last.header.has_digest();
+        let digest_fits = !compares || next.header.state_digest == last.header.state_digest;
         !is_start
+            && digest_fits
             && last.header.sequence.checked_add(1) == Some(next.header.sequence)
             && epoch_fits
             && count_fits
             && dim_fits
     }
+}
+
+fn is_control(payload: &Payload) -> bool {
+    !matches!(
+        payload,
+        Payload::Row(_) | Payload::Delete { .. } | Payload::Batch { .. }
+    )
 }

@@ -50,7 +50,10 @@ fn differences(old: &[f32], new: &[f32], epsilon: f32, breaks_after: usize) {
         .collect();
     let beyond: Vec<(u32, u32)> = pairs()
         .filter(|(_, (old, new))| old.to_bits() != new.to_bits())
-        .filter(|(_, (old, new))| !((*new - *old).abs() <= epsilon))
+        .filter(|(_, (old, new))| {
+            let is_within = (*new - *old).abs() <= epsilon;
+            !is_within
+        })
         .map(|(index, (_, new))| (index, new.to_bits()))
         .collect();
     assert_eq!(diff::count_changed(old, new), Ok(changed.len()));

@@ -4,6 +4,7 @@ pub mod apply_state_machine;
 pub mod codec_decode;
 pub mod header_parse;
 pub mod kernel_differential;
+pub mod payload_graph;
 pub mod payload_vector;
 pub mod record_stream;
 pub mod ring_hostile_consumer;
@@ -13,10 +14,11 @@ pub mod ring_region;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const ALL: [Target; 8] = [
+pub const ALL: [Target; 9] = [
     ("header_parse", header_parse::run),
     ("record_stream", record_stream::run),
     ("payload_vector", payload_vector::run),
+    ("payload_graph", payload_graph::run),
     ("codec_decode", codec_decode::run),
     ("kernel_differential", kernel_differential::run),
     ("ring_region", ring_region::run),

@@ -79,7 +79,6 @@ pub fn run(input: &[u8]) {
             break;
         }
     }
-    drop(producer);
     run.check_published();
 }
 
