@@ -1,5 +1,5 @@
-//! Graph changes are decoded, taken or refused, and made as the oracle does it; what was taken can be
-//! encoded again and says the same.
+//! Graph changes are decoded, taken or refused, and made as the oracle does it; what was taken can
+//! be encoded again and says the same.
 //!
 //! Input: a byte (bit 0: the golden graph is there already), then changes, each behind a byte that
 //! says its size.
