@@ -10,6 +10,7 @@ use bytemuck::cast_slice;
 use criterion::measurement::WallTime;
 use criterion::{Bencher, BenchmarkGroup, BenchmarkId, Criterion, criterion_group, criterion_main};
 use delta_benches::{PATTERNS, Workload, pick, quick_criterion, time_batches, time_changed_rows};
+use delta_core::codec::{Base, Tag, Values, encode, encoded_size_max};
 use delta_core::kernel::apply::{copy_bits_le, scatter};
 use delta_core::kernel::diff::{count_changed, diff, for_each_changed};
 use delta_core::kernel::digest::{lane_change, row_change_sum_le, row_sum};
@@ -157,12 +158,29 @@ fn apply_sparse(group: &mut Group<'_>, workload: &Workload) {
             .filter_map(|&index| new.get(index as usize))
             .copied()
             .collect();
-        ((indices, values), VectorDelta::compute(&row, &new))
+        let mut bytes = vec![0; encoded_size_max(new.len())];
+        let encoded = encode(Base::Row(&row), &new, &mut bytes);
+        let (tag, size) = encoded.unwrap_or((Tag::Same, 0));
+        bytes.truncate(size);
+        let ours = ((indices, values), (tag as u8, bytes));
+        (ours, VectorDelta::compute(&row, &new))
     };
     let (ours, peers): (Vec<_>, Vec<_>) = (0..PATTERNS as u64).map(changed).unzip();
+    let (pairs, encoded): (Vec<_>, Vec<_>) = ours.into_iter().unzip();
+    let dim = u32::try_from(row.len()).unwrap_or(u32::MAX);
 
+    // What a replica does: parse, sum up the change for the digest, apply.
+    group.bench_function(at("delta_values", 5), |b| {
+        time_loaded(b, &encoded, &row, |row, (tag, bytes)| {
+            Values::parse(*tag, bytes, dim).map(|values| {
+                let sum = values.change_sum(row);
+                values.apply(row);
+                sum
+            })
+        });
+    });
     group.bench_function(at("delta_scatter", 5), |b| {
-        time_loaded(b, &ours, &row, |row, (indices, values)| {
+        time_loaded(b, &pairs, &row, |row, (indices, values)| {
             scatter(row, indices, values)
         });
     });

@@ -13,6 +13,7 @@ use std::hint::spin_loop;
 use std::time::Duration;
 
 const ROWS: usize = 4_096;
+const STEPS_MIN: u64 = 50_000;
 
 /// Captures and applies `count` updates of the workload's rows.
 fn updates(workload: &Workload, count: u64) -> Duration {
@@ -73,13 +74,24 @@ fn updates(workload: &Workload, count: u64) -> Duration {
     elapsed
 }
 
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "numbers of steps are below 2^52"
+)]
 fn pipeline(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pipeline/capture_ring_apply");
     group.throughput(Throughput::Elements(1));
     for (dim, percent) in [(384, 5.0), (384, 100.0), (1_536, 5.0)] {
         let workload = Workload::new(dim, percent, PATTERNS, ROWS);
         let name = format!("{dim}d/{percent}%");
-        group.bench_function(&name, |b| b.iter_custom(|count| updates(&workload, count)));
+        group.bench_function(&name, |b| {
+            b.iter_custom(|count| {
+                // Threads and caches take a while to warm up: a sample has at least so many steps.
+                let steps = count.max(STEPS_MIN);
+                let elapsed = updates(&workload, steps).as_secs_f64();
+                Duration::from_secs_f64(elapsed * count as f64 / steps as f64)
+            });
+        });
     }
     group.finish();
 }

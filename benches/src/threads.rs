@@ -7,28 +7,10 @@ use std::time::{Duration, Instant};
 /// Runs `produce` and `consume` on a core each and returns the time from their common start to the
 /// later end. Where cores cannot be chosen, the system places the threads.
 pub fn time_pair(produce: impl FnOnce() + Send, consume: impl FnOnce() + Send) -> Duration {
-    let cores = core_affinity::get_core_ids().unwrap_or_default();
-    let pin = |place: usize| {
-        if let Some(core) = cores.get(place) {
-            core_affinity::set_for_current(*core);
-        }
-    };
     let barrier = Barrier::new(2);
     let ends = thread::scope(|scope| {
-        let producer = scope.spawn(|| {
-            pin(0);
-            barrier.wait();
-            let start = Instant::now();
-            produce();
-            (start, Instant::now())
-        });
-        let consumer = scope.spawn(|| {
-            pin(1);
-            barrier.wait();
-            let start = Instant::now();
-            consume();
-            (start, Instant::now())
-        });
+        let producer = scope.spawn(|| timed(0, &barrier, produce));
+        let consumer = scope.spawn(|| timed(1, &barrier, consume));
         [producer.join(), consumer.join()]
     });
     let ends: Vec<_> = ends.into_iter().flatten().collect();
@@ -38,4 +20,16 @@ pub fn time_pair(produce: impl FnOnce() + Send, consume: impl FnOnce() + Send) -
     start
         .zip(end)
         .map_or(Duration::ZERO, |(start, end)| end - start)
+}
+
+/// Start and end of `work` on the core of number `place`, started together with the other side.
+fn timed(place: usize, barrier: &Barrier, work: impl FnOnce()) -> (Instant, Instant) {
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
+    if let Some(core) = cores.get(place) {
+        core_affinity::set_for_current(*core);
+    }
+    barrier.wait();
+    let start = Instant::now();
+    work();
+    (start, Instant::now())
 }

@@ -8,6 +8,7 @@
 //! | [`header`], [`record`], [`stream`] | the 64-byte header, checked records, framing |
 //! | [`payload`], [`codec`] | what a record says; how the change of a row becomes bytes |
 //! | [`kernel`], [`digest`] | diff, apply and digest of rows, by SIMD where the target has it |
+//! | [`graph`] | a replica of an HNSW index: adjacency, edits, their encodings, search, capture |
 //! | [`ring`] | a lock-free ring for one producer and one consumer, in plain or shared memory |
 //! | [`store`] | what deltas are applied to |
 //! | [`pipeline`] | capture -> ring -> process -> apply |
@@ -54,6 +55,7 @@ compile_error!("Delta's sizes are u32: no 16-bit targets");
 
 pub mod codec;
 pub mod digest;
+pub mod graph;
 pub mod header;
 pub mod kernel;
 pub mod payload;

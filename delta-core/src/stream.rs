@@ -65,6 +65,15 @@ pub enum StreamError {
         /// The dim found.
         found: u32,
     },
+    /// A control record, which changes nothing, has another digest than the record before it.
+    Digest {
+        /// Number of the record.
+        record: u64,
+        /// Digest of the record before it.
+        expected: u64,
+        /// The digest found.
+        found: u64,
+    },
     /// The end counts other records than were there.
     RecordCount {
         /// What the end says.
@@ -127,6 +136,15 @@ impl fmt::Display for StreamError {
                 "record {record} has rows of {found} components, the start says {expected}: \
                  check the writer"
             ),
+            Self::Digest {
+                record,
+                expected,
+                found,
+            } => write!(
+                f,
+                "record {record} has digest {found:016x} after {expected:016x} and changes \
+                 nothing: check the writer"
+            ),
             Self::RecordCount { expected, found } => write!(
                 f,
                 "the end counts {expected} records, {found} were there: fetch the stream again"
@@ -153,6 +171,8 @@ pub struct StreamReader<'a> {
     epoch: u32,
     /// Of the start.
     dim: u32,
+    /// Of the last record, if it carries one.
+    digest: Option<u64>,
     state: State,
 }
 
@@ -175,6 +195,7 @@ impl<'a> StreamReader<'a> {
             sequence: 0,
             epoch: 0,
             dim: 0,
+            digest: None,
             state: State::BeforeStart,
         }
     }
@@ -203,6 +224,7 @@ impl<'a> StreamReader<'a> {
         self.records += 1;
         self.sequence = next.header().sequence;
         self.epoch = next.header().epoch;
+        self.digest = next.header().state_digest;
         Ok(Some(next))
     }
 
@@ -244,6 +266,16 @@ impl<'a> StreamReader<'a> {
                 record,
                 expected: self.dim,
                 found: dim,
+            });
+        }
+        if let (Payload::Control(_), Some(expected), Some(found)) =
+            (next.payload(), self.digest, header.state_digest)
+            && expected != found
+        {
+            return Err(StreamError::Digest {
+                record,
+                expected,
+                found,
             });
         }
         match *next.payload() {

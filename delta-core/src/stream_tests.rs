@@ -18,6 +18,25 @@ fn control(sequence: u64, epoch: u32, control: Control<'_>) -> Vec<u8> {
     frame(header, &payload)
 }
 
+#[test]
+fn a_control_record_keeps_the_digest() {
+    let header = DeltaHeader {
+        state_digest: Some(7),
+        ..DeltaHeader::new(Operation::Delete, 2, 1)
+    };
+    let stream = [start(1, 1), frame(header, &[0; 4]), end(3, 1, 1)].concat();
+    let error = StreamReader::new(&stream).find_map(Result::err);
+    let (record, expected, found) = (2, 7, 0);
+    assert_eq!(
+        error,
+        Some(StreamError::Digest {
+            record,
+            expected,
+            found
+        })
+    );
+}
+
 fn start(sequence: u64, epoch: u32) -> Vec<u8> {
     let (dim, slot_count, consumer_bytes) = (2, 0, &b"own"[..]);
     let start = Control::Start {

@@ -8,14 +8,14 @@
 )]
 
 use delta_core::{
-    header::DeltaHeader,
+    header::{DeltaHeader, HeaderError},
     payload::{Payload, metadata::MetadataEdit},
     pipeline::{
         apply::{Applier, Outcome},
         capture::Capture,
         sequencer::{Position, Sequencer, SlotState},
     },
-    record::Record,
+    record::{Record, RecordError},
     ring::{Consumer, Mem, StaticRing},
     store::{Replica, SliceMemory, SliceStore, Slot, state_digest},
     stream::StreamReader,
@@ -109,7 +109,7 @@ fn golden_frames_are_one_stream_that_applies() {
         );
     }
     let position = applier.current_position();
-    assert_eq!((position.epoch, position.sequence), (2, 11));
+    assert_eq!((position.epoch, position.sequence), (2, 12));
     assert_eq!(position.digest, state_digest(&store));
     assert_eq!(store.id(0), Some(&b"a"[..]));
     assert_eq!(store.id(1), Some("δ/2".as_bytes()));
@@ -229,7 +229,9 @@ fn capture_writes_the_golden_frames() {
     assert_eq!(take(&mut capture, &mut rx), golden("watermark"));
     capture.update(1, &b2, &[0.25, 0.125, -7.0, 1e-40]).unwrap();
     assert_eq!(take(&mut capture, &mut rx), golden("update-raw"));
-    capture.end(9).unwrap();
+    assert_eq!(capture.insert(b"a", &[0.0, 0.0, 0.0, -0.5], &[]), Ok(2));
+    assert_eq!(take(&mut capture, &mut rx), golden("insert-after-resync"));
+    capture.end(10).unwrap();
     assert_eq!(take(&mut capture, &mut rx), golden("end"));
 }
 
@@ -266,8 +268,13 @@ fn assert_same_but_compression(plain: &[u8], compressed: &[u8]) {
 }
 
 #[test]
-fn refused_frames_are_refused() {
+fn refused_frames_are_refused_for_what_they_are() {
     for (name, frame) in frames("refused") {
-        assert!(Record::parse(&frame).is_err(), "{name} was accepted");
+        let error = Record::parse(&frame).err();
+        let error = error.unwrap_or_else(|| panic!("{name} was accepted"));
+        let by_checksum = matches!(error, RecordError::Header(HeaderError::Checksum { .. }));
+        assert_eq!(by_checksum, name == "checksum", "{name}: {error}");
+        let by_length = matches!(error, RecordError::Truncated { .. });
+        assert_eq!(by_length, name == "truncated", "{name}: {error}");
     }
 }

@@ -1,7 +1,8 @@
 //! What a `.delta` file holds, record by record.
 
+use delta_core::payload::metadata::SECTION_SIZE_MAX;
 use delta_core::payload::{Payload, control::Control};
-use delta_core::record::Record;
+use delta_core::record::{Record, RecordError};
 use delta_core::stream::{StreamError, StreamReader};
 use serde::Serialize;
 
@@ -74,6 +75,7 @@ pub fn inspect(
     bytes: &[u8],
     mut visit: impl FnMut(&RecordSummary),
 ) -> Result<StreamSummary, StreamError> {
+    let mut scratch = vec![0; SECTION_SIZE_MAX];
     let mut summary = StreamSummary {
         bytes: bytes.len(),
         ..StreamSummary::default()
@@ -84,6 +86,16 @@ pub fn inspect(
         let Some(record) = reader.next().transpose()? else {
             return Ok(summary);
         };
+        if let Payload::Insert(vector) | Payload::Update(vector) = record.payload() {
+            vector
+                .metadata()
+                .decode(&mut scratch)
+                .map_err(|error| StreamError::Record {
+                    record: summary.records,
+                    offset,
+                    error: RecordError::Payload(error.into()),
+                })?;
+        }
         let described = describe(&record, offset);
         summary.records += 1;
         match *record.payload() {

@@ -10,6 +10,7 @@
 //! - [`array_delta`], [`inspect`]: the change between two arrays as a `.delta` file, and what
 //!   such a file holds.
 //! - [`sample`]: small real streams that travel inside this crate.
+//! - [`memory`]: large allocations that fail with an error.
 //! - [`output`]: files that are there completely or not at all.
 //! - [`source`]: where input comes from, a file or bytes in memory.
 //!
@@ -28,6 +29,7 @@ pub mod clock;
 #[cfg(test)]
 mod fixtures;
 pub mod inspect;
+pub mod memory;
 pub mod npy;
 pub mod output;
 pub mod region;

@@ -1,7 +1,7 @@
 //! Where input comes from: a file, or bytes that are already in memory.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// One input, not yet opened.
@@ -16,6 +16,23 @@ pub enum Source<'a> {
         /// The whole input.
         bytes: &'a [u8],
     },
+}
+
+/// Reads a whole regular file. Memory: its length, which is known before.
+///
+/// # Errors
+/// Whatever opening or reading gives; pipes and devices are refused.
+pub fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let opened = Source::File(path).open()?;
+    let mut bytes = Vec::new();
+    let len = usize::try_from(opened.len_bytes).unwrap_or(usize::MAX);
+    bytes.try_reserve_exact(len).map_err(io::Error::other)?;
+    // A file that grows meanwhile is cut off, and its format's checks refuse it.
+    opened
+        .reader
+        .take(opened.len_bytes)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Source<'_> {

@@ -94,7 +94,7 @@ function mix(x) {
 
 /** The row's sum as WIRE.md, section 5, defines it. */
 function rowSum(bits) {
-  const laneKey = (d) => (mix(d % 64n) | 1n) * (mix(0x100000000n + d / 64n) | 1n);
+  const laneKey = (d) => ((mix(d % 64n) >> 32n) | 1n) * (mix(0x100000000n + d / 64n) | 1n);
   return bits.reduce(
     (sum, word, d) => BigInt.asUintN(64, sum + BigInt(word) * laneKey(BigInt(d))),
     0n,

@@ -72,15 +72,30 @@ impl BuildStd {
 
     /// `cargo SUBCOMMAND` for `target`, with nothing but `core` to link: neither `alloc` nor `std`.
     pub(crate) fn cargo(&self, subcommand: &str, target: &str) -> Command {
-        let mut cargo = shell::cargo([subcommand, "--target", target, "-Zbuild-std=core"]);
+        let mut cargo = self.unstable(subcommand, target);
+        cargo.args([
+            "-Zbuild-std=core",
+            "-Zbuild-std-features=compiler-builtins-mem",
+        ]);
         cargo
-            .arg("-Zbuild-std-features=compiler-builtins-mem")
-            .env("RUSTC_BOOTSTRAP", "1");
+    }
+
+    /// `cargo SUBCOMMAND` for `target`, with the standard library and the test harness.
+    pub(crate) fn cargo_with_std(&self, subcommand: &str, target: &str) -> Command {
+        let mut cargo = self.unstable(subcommand, target);
+        cargo.arg("-Zbuild-std=std,panic_unwind,test");
+        cargo
+    }
+
+    fn unstable(&self, subcommand: &str, target: &str) -> Command {
+        let mut cargo = shell::cargo([subcommand, "--target", target]);
+        cargo.env("RUSTC_BOOTSTRAP", "1");
         if let Some(rustc) = self.rustc {
             cargo.env("RUSTC", rustc);
         }
         if let Some(linker) = &self.linker {
             cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+            cargo.env("CARGO_TARGET_THUMBV7M_NONE_EABI_LINKER", linker);
         }
         cargo
     }

@@ -5,6 +5,12 @@ use anyhow::Result;
 use crate::summary::{self, Check};
 use crate::{setup, shell, style, wasm};
 
+/// The crates that are workspaces of their own, and the names of their target folders.
+const OWN_WORKSPACES: [(&str, &str); 2] = [
+    ("fuzz/Cargo.toml", "fuzz"),
+    (".ci/no-os/Cargo.toml", "no-os"),
+];
+
 pub(crate) const CHECKS: &[Check] = &[
     Check {
         name: "format",
@@ -45,15 +51,18 @@ fn built(result: Result<()>) -> Result<u32> {
 fn format() -> Result<()> {
     setup::ensure_component("fmt", "rustfmt")?;
     shell::run(&mut shell::cargo(["fmt", "--all", "--check"]))?;
-    shell::run(&mut shell::cargo([
-        "fmt",
-        "--check",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-    ]))
+    for (manifest, _) in OWN_WORKSPACES {
+        shell::run(&mut shell::cargo([
+            "fmt",
+            "--check",
+            "--manifest-path",
+            manifest,
+        ]))?;
+    }
+    Ok(())
 }
 
-/// The workspace, the core as the loom models see it, and the fuzz crate.
+/// The workspace, the core as the loom models see it, and the workspaces beside it.
 fn clippy() -> Result<()> {
     const DENY: [&str; 3] = ["--", "-D", "warnings"];
     setup::ensure_component("clippy", "clippy")?;
@@ -64,17 +73,12 @@ fn clippy() -> Result<()> {
         .env("CARGO_TARGET_DIR", shell::target_dir("loom"));
     shell::run(loom.args(DENY))?;
 
-    let mut fuzz = shell::cargo([
-        "clippy",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-        "--all-targets",
-    ]);
-    shell::run(
-        fuzz.arg("--target-dir")
-            .arg(shell::target_dir("fuzz"))
-            .args(DENY),
-    )
+    for (manifest, target_dir) in OWN_WORKSPACES {
+        let mut own = shell::cargo(["clippy", "--all-targets", "--manifest-path", manifest]);
+        let target_dir = shell::target_dir(target_dir);
+        shell::run(own.arg("--target-dir").arg(target_dir).args(DENY))?;
+    }
+    Ok(())
 }
 
 fn docs() -> Result<()> {

@@ -1,14 +1,21 @@
 //! Workspace tasks, run as `cargo xtask COMMAND`; `cargo xtask --help` lists them.
 
 mod build_std;
+mod cross;
+mod fuzz;
 mod lint;
 mod loom;
+mod no_os;
+mod proof;
+mod sanitize;
 mod setup;
 mod shell;
 mod style;
 mod summary;
+mod supply;
 mod targets;
 mod test;
+mod tools;
 mod wasm;
 
 use std::process::ExitCode;
@@ -49,6 +56,41 @@ const COMMANDS: &[Command] = &[
         about: "Run the loom models of the ring; --mutate: with each memory ordering weakened",
         run: loom::command,
     },
+    Command {
+        name: "fuzz",
+        about: "Run the fuzz targets: fuzz [--seconds N] [TARGET...], 20 s each by default",
+        run: fuzz::run,
+    },
+    Command {
+        name: "thumbv7m",
+        about: "Run ring, diff and apply on bare metal in an emulated Cortex-M3",
+        run: |rest| without_arguments(rest, || no_os::run().map(drop)),
+    },
+    Command {
+        name: "aarch64",
+        about: "Run the core's tests for aarch64 in an emulator",
+        run: |rest| without_arguments(rest, || cross::AARCH64.test().map(drop)),
+    },
+    Command {
+        name: "i686",
+        about: "Run the core's tests for i686: sizes of 32 bits",
+        run: |rest| without_arguments(rest, || cross::I686.test().map(drop)),
+    },
+    Command {
+        name: "sanitize",
+        about: "Run the tests under the address and thread sanitizers, and Miri where it is",
+        run: |rest| without_arguments(rest, sanitize::run),
+    },
+    Command {
+        name: "supply",
+        about: "Check licences, sources and advisories of the dependencies, and the packages",
+        run: |rest| without_arguments(rest, supply::run),
+    },
+    Command {
+        name: "proof",
+        about: "Run all of these: proof [--seconds N] [--markdown FILE] [CHECK...]",
+        run: proof::run,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -87,7 +129,7 @@ fn without_arguments(rest: &[String], run: impl FnOnce() -> Result<()>) -> Resul
 fn help() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND\n\nCommands:\n");
     for Command { name, about, .. } in COMMANDS {
-        text += &format!("  {name:<8} {about}\n");
+        text += &format!("  {name:<9} {about}\n");
     }
     text += &format!("\nChecks of `test`: {}\n", summary::names_of(test::CHECKS));
     text += &format!("Checks of `lint`: {}\n", summary::names_of(lint::CHECKS));

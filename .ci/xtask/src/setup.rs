@@ -11,12 +11,12 @@ use crate::shell;
 const NODE_MAJOR: u32 = 18;
 
 /// Something a check needs.
-struct Need {
-    what: &'static str,
-    is_met: fn() -> bool,
-    debian_packages: &'static [&'static str],
+pub(crate) struct Need {
+    pub(crate) what: &'static str,
+    pub(crate) is_met: fn() -> bool,
+    pub(crate) debian_packages: &'static [&'static str],
     /// Another way to get it, for a machine without those packages.
-    otherwise: &'static [&'static str],
+    pub(crate) otherwise: &'static [&'static str],
 }
 
 const NEEDS: &[Need] = &[
@@ -40,10 +40,15 @@ const NEEDS: &[Need] = &[
     },
 ];
 
+/// Meets the needs of the tests.
+pub(crate) fn run() -> Result<()> {
+    meet(NEEDS)
+}
+
 /// Meets every need, by Debian's packages where apt is there, else in the other way. Says in one
 /// line what it installs. A need that stays unmet is an error that names the ways to meet it.
-pub(crate) fn run() -> Result<()> {
-    let mut missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_met)()).collect();
+pub(crate) fn meet(needs: &[Need]) -> Result<()> {
+    let mut missing: Vec<&Need> = needs.iter().filter(|need| !(need.is_met)()).collect();
     if missing.is_empty() {
         println!("nothing to install");
         return Ok(());

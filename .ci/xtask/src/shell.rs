@@ -109,6 +109,7 @@ fn passed_in(line: &str) -> u32 {
 fn shown(command: &Command) -> String {
     let variables = command
         .get_envs()
+        .filter(|(name, _)| *name != "PATH")
         .filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?)))
         .map(|(name, value)| format!("{name}={} ", quoted(value)));
     variables.collect::<String>() + &words(command)

@@ -43,7 +43,7 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         name: "fuzz",
-        about: "the fuzz targets compile",
+        about: "the fuzz targets compile, and hold on their seeds",
         run: fuzz_check,
     },
 ];
@@ -57,7 +57,7 @@ fn built(result: Result<()>) -> Result<u32> {
     result.map(|()| 0)
 }
 
-fn workspace_tests() -> Result<u32> {
+pub(crate) fn workspace_tests() -> Result<u32> {
     let mut cargo = shell::cargo(["test", "--workspace", "--lib", "--bins", "--tests"]);
     shell::run_tests(cargo.args(["--examples", "--no-fail-fast"]))
 }
@@ -73,22 +73,24 @@ fn lz4_alloc() -> Result<u32> {
     shell::run_tests(cargo.args(["--features", "lz4_flex/alloc"]))
 }
 
-fn wasm_in_node() -> Result<u32> {
-    let modules = wasm::build()?;
-    let mut node = shell::command("node");
-    node.args(["--test-reporter=tap", "delta-wasm/tests/node.mjs"])
-        .arg(modules.scalar)
-        .arg(modules.simd128);
-    shell::run_tests(&mut node)
+/// The modules of delta-wasm, then the core's checks that need no operating system.
+pub(crate) fn wasm_in_node() -> Result<u32> {
+    let node = |script: &str, modules: wasm::Modules| {
+        let mut node = shell::command("node");
+        node.args(["--test-reporter=tap", script]);
+        shell::run_tests(node.arg(modules.scalar).arg(modules.simd128))
+    };
+    let exported = node("delta-wasm/tests/node.mjs", wasm::build()?)?;
+    Ok(exported + node(".ci/no-os/run.mjs", wasm::build_checks()?)?)
 }
 
-/// The crate is a workspace of its own and needs a nightly compiler to run, but any to check.
+/// The fuzz crate is a workspace of its own. Its targets need a nightly compiler to run, but any to
+/// be checked, and their properties are tests over seeds and mutations of them.
 fn fuzz_check() -> Result<u32> {
-    let mut cargo = shell::cargo([
-        "check",
-        "--manifest-path",
-        "fuzz/Cargo.toml",
-        "--target-dir",
-    ]);
-    built(shell::run(cargo.arg(shell::target_dir("fuzz"))))
+    const MANIFEST: [&str; 2] = ["--manifest-path", "fuzz/Cargo.toml"];
+    let target_dir = shell::target_dir("fuzz");
+    let mut check = shell::cargo(["check", "--bins"]);
+    shell::run(check.args(MANIFEST).arg("--target-dir").arg(&target_dir))?;
+    let mut test = shell::cargo(["test", "--tests"]);
+    shell::run_tests(test.args(MANIFEST).arg("--target-dir").arg(&target_dir))
 }

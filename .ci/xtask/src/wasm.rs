@@ -10,7 +10,11 @@ use crate::shell;
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
-/// The modules that [`build`] leaves behind.
+/// Flags of the two builds, as CARGO_ENCODED_RUSTFLAGS wants them.
+const SCALAR: &str = "-Cpanic=abort";
+const SIMD128: &str = "-Cpanic=abort\x1f-Ctarget-feature=+simd128";
+
+/// The modules that a build leaves behind.
 pub(crate) struct Modules {
     pub(crate) scalar: PathBuf,
     pub(crate) simd128: PathBuf,
@@ -79,8 +83,10 @@ impl Compiler {
 pub(crate) fn build() -> Result<Modules> {
     let compiler = Compiler::find()?;
     println!("wasm32 compiler: {}", compiler.describe());
-    let scalar = build_one(&compiler, "scalar", &[])?;
-    let simd128 = build_one(&compiler, "simd128", &["-Ctarget-feature=+simd128"])?;
+    const PACKAGE: [&str; 2] = ["--package", "delta-wasm"];
+    let file = "delta_wasm.wasm";
+    let scalar = build_one(&compiler, PACKAGE, file, "scalar", SCALAR)?;
+    let simd128 = build_one(&compiler, PACKAGE, file, "simd128", SIMD128)?;
     for module in [&scalar, &simd128] {
         let bytes = std::fs::metadata(module)
             .with_context(|| module.display().to_string())?
@@ -93,15 +99,33 @@ pub(crate) fn build() -> Result<Modules> {
     Ok(Modules { scalar, simd128 })
 }
 
-fn build_one(compiler: &Compiler, name: &str, flags: &[&str]) -> Result<PathBuf> {
+/// Builds the checks of .ci/no-os in both ways.
+pub(crate) fn build_checks() -> Result<Modules> {
+    const PACKAGE: [&str; 2] = ["--manifest-path", ".ci/no-os/Cargo.toml"];
+    let compiler = Compiler::find()?;
+    let file = "no-os-checks.wasm";
+    Ok(Modules {
+        scalar: build_one(&compiler, PACKAGE, file, "scalar", SCALAR)?,
+        simd128: build_one(&compiler, PACKAGE, file, "simd128", SIMD128)?,
+    })
+}
+
+fn build_one(
+    compiler: &Compiler,
+    package: [&str; 2],
+    file: &str,
+    name: &str,
+    flags: &str,
+) -> Result<PathBuf> {
     let target_dir = shell::target_dir("wasm").join(name);
-    let flags = [&["-Cpanic=abort"], flags].concat().join("\x1f");
     let mut cargo = compiler.cargo("build");
     cargo
-        .args(["--release", "--package", "delta-wasm", "--target-dir"])
+        .arg("--release")
+        .args(package)
+        .arg("--target-dir")
         .arg(&target_dir);
     shell::run(cargo.env("CARGO_ENCODED_RUSTFLAGS", flags))?;
-    Ok(target_dir.join(TARGET).join("release/delta_wasm.wasm"))
+    Ok(target_dir.join(TARGET).join("release").join(file))
 }
 
 /// The lints of wasm32 code, warnings denied: clippy where the toolchain has the target (a clippy

@@ -11,12 +11,15 @@ pub const PLAIN_SIZE_MAX: usize = 65_534;
 /// five literals and finds matches of four bytes and more.
 const PLAIN_SIZE_MIN: usize = 32;
 
+/// What LZ4 may write, or will not begin.
+const OUTPUT_SIZE: usize = get_maximum_output_size(PLAIN_SIZE_MAX);
+
 /// Working memory of a compressor: a hash table and an output buffer, about 82 KiB.
 ///
 /// It holds nothing between calls and can serve any number of streams, one after the other.
 pub struct Lz4Scratch {
     table: CompressTable,
-    output: [u8; get_maximum_output_size(PLAIN_SIZE_MAX)],
+    output: [u8; OUTPUT_SIZE],
 }
 
 impl Default for Lz4Scratch {
@@ -38,7 +41,7 @@ impl Lz4Scratch {
     pub fn new() -> Self {
         Self {
             table: CompressTable::default(),
-            output: [0; _],
+            output: [0; OUTPUT_SIZE],
         }
     }
 

@@ -101,7 +101,7 @@ impl fmt::Display for ValuesError {
             Self::Truncated { offset } => {
                 write!(
                     f,
-                    "the values end or break at byte {offset}: fetch the record again"
+                    "the values end or break at byte {offset}: check the writer"
                 )
             }
             Self::IndexOutOfRange { index, dim } => write!(

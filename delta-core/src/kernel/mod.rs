@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod diff;
 pub mod digest;
+pub mod distance;
 
 use core::fmt;
 

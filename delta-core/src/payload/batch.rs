@@ -331,7 +331,7 @@ impl BatchWriter {
 
     /// The entries written so far, of the bytes that they were written into.
     #[inline]
-    pub fn entries<'o>(&self, out: &'o [u8]) -> BatchEntries<'o> {
+    pub(crate) fn entries<'o>(&self, out: &'o [u8]) -> BatchEntries<'o> {
         BatchEntries {
             sequence: self.sequence,
             rest: out.get(PREFIX_SIZE..self.size).unwrap_or_default(),

@@ -81,10 +81,7 @@ impl fmt::Display for MetadataError {
                 "metadata pair {pair} does not ascend: sort keys by their bytes, each once"
             ),
             Self::Truncated { offset } => {
-                write!(
-                    f,
-                    "metadata breaks off at byte {offset}: fetch the record again"
-                )
+                write!(f, "metadata breaks off at byte {offset}: check the writer")
             }
             Self::TooLarge { size } => write!(
                 f,
@@ -96,7 +93,7 @@ impl fmt::Display for MetadataError {
             ),
             Self::Compressed { plain_size } => write!(
                 f,
-                "the LZ4 block does not decode to {plain_size} bytes: fetch the record again"
+                "the LZ4 block does not decode to {plain_size} bytes: check the writer"
             ),
             Self::OldValue { pair } => write!(
                 f,

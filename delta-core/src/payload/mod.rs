@@ -100,7 +100,7 @@ impl fmt::Display for PayloadError {
         match *self {
             Self::Size { expected, found } => write!(
                 f,
-                "a payload of {found} bytes, its parts need {expected}: fetch the record again"
+                "a payload of {found} bytes, its parts need {expected}: check the writer"
             ),
             Self::Reserved { offset } => {
                 write!(f, "reserved byte {offset} is not 0: upgrade this reader")
@@ -119,7 +119,7 @@ impl fmt::Display for PayloadError {
             Self::EmptyBatch => write!(f, "a batch of 0 entries: send none at all"),
             Self::BatchEntry { entry, offset } => write!(
                 f,
-                "entry {entry} of the batch is broken at byte {offset}: fetch the record again"
+                "entry {entry} of the batch is broken at byte {offset}: check the writer"
             ),
             Self::BatchValues { entry, error } => write!(f, "entry {entry} of the batch: {error}"),
             Self::UnknownControl { found } => {

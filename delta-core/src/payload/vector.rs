@@ -59,10 +59,11 @@ impl<'a> VectorPayload<'a> {
         let parts = rest
             .split_at_checked(values_size)
             .and_then(|(values, rest)| Some((values, rest.split_at_checked(id_size)?)));
-        let expected = PREFIX_SIZE
-            .saturating_add(values_size)
-            .saturating_add(id_size);
-        let (values, (id, stored)) = parts.ok_or(size_error(expected, bytes))?;
+        let (values, (id, stored)) = parts.ok_or(PayloadError::Size {
+            // In u64: beyond what a 32-bit usize can say.
+            expected: PREFIX_SIZE as u64 + values_size as u64 + id_size as u64,
+            found: bytes.len() as u64,
+        })?;
         if is_insert && header.prev_sequence != 0 {
             return Err(PayloadError::HeaderField { offset: 40 });
         }

@@ -39,7 +39,8 @@ pub(crate) type Block = [f32; LANES];
 
 /// What the kernels need of a vector unit.
 ///
-/// In every mask bit `i` speaks of lane `i`. All backends return equal masks for equal bits.
+/// In every mask bit `i` speaks of lane `i`. All backends return equal masks for equal bits, and
+/// equal bits of sums and roots, but for those of a NaN.
 pub(crate) trait Vector {
     /// The lanes whose bits differ: an integer comparison, so -0.0 differs from +0.0 and a NaN
     /// equals itself.
@@ -48,4 +49,23 @@ pub(crate) trait Vector {
     /// The lanes whose bits differ and for which `|new - old| <= epsilon` (in f32 arithmetic) does
     /// not hold. A difference that is NaN, or an `epsilon` that is, never holds.
     fn changed_beyond_mask(old: &Block, new: &Block, epsilon: f32) -> u16;
+
+    /// Sixteen running sums, one a lane.
+    type Sums: Copy;
+
+    /// Sums of +0.0.
+    fn no_sums() -> Self::Sums;
+
+    /// Adds `(a - b) * (a - b)` lane by lane: three operations, each rounded.
+    fn add_squared_differences(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums;
+
+    /// Adds `a * b` lane by lane: two operations, each rounded.
+    fn add_products(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums;
+
+    /// The sum of all lanes by one tree: lane `i` takes lane `i + 8`, then `i + 4`, `i + 2`, `i +
+    /// 1`.
+    fn total(sums: Self::Sums) -> f32;
+
+    /// The square root, rounded to nearest; some NaN below -0.0.
+    fn square_root(value: f32) -> f32;
 }

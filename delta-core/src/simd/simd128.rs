@@ -1,8 +1,9 @@
 //! wasm32 with `simd128`: four registers a block, narrowed to one byte a lane, one `i8x16.bitmask`.
 
 use core::arch::wasm32::{
-    f32x4_abs, f32x4_le, f32x4_splat, f32x4_sub, i8x16_bitmask, i8x16_narrow_i16x8,
-    i16x8_narrow_i32x4, i32x4_eq, v128, v128_load, v128_or,
+    f32x4_abs, f32x4_add, f32x4_extract_lane, f32x4_le, f32x4_mul, f32x4_splat, f32x4_sqrt,
+    f32x4_sub, i8x16_bitmask, i8x16_narrow_i16x8, i16x8_narrow_i32x4, i32x4_eq, i32x4_shuffle,
+    v128, v128_load, v128_or,
 };
 
 use super::{Block, Vector};
@@ -36,6 +37,53 @@ impl Vector for Simd128 {
             same_or_within(old[3], new[3], epsilon),
         ])
     }
+
+    type Sums = [v128; 4];
+
+    #[inline(always)]
+    fn no_sums() -> Self::Sums {
+        [f32x4_splat(0.0); 4]
+    }
+
+    #[inline(always)]
+    fn add_squared_differences(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
+        let (a, b) = (load(a), load(b));
+        let differences = [
+            f32x4_sub(a[0], b[0]),
+            f32x4_sub(a[1], b[1]),
+            f32x4_sub(a[2], b[2]),
+            f32x4_sub(a[3], b[3]),
+        ];
+        add_products(sums, differences, differences)
+    }
+
+    #[inline(always)]
+    fn add_products(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
+        add_products(sums, load(a), load(b))
+    }
+
+    #[inline(always)]
+    fn total(sums: Self::Sums) -> f32 {
+        let eight = [f32x4_add(sums[0], sums[2]), f32x4_add(sums[1], sums[3])];
+        let four = f32x4_add(eight[0], eight[1]);
+        let two = f32x4_add(four, i32x4_shuffle::<2, 3, 0, 1>(four, four));
+        f32x4_extract_lane::<0>(two) + f32x4_extract_lane::<1>(two)
+    }
+
+    #[inline(always)]
+    fn square_root(value: f32) -> f32 {
+        f32x4_extract_lane::<0>(f32x4_sqrt(f32x4_splat(value)))
+    }
+}
+
+#[inline(always)]
+fn add_products(sums: [v128; 4], a: [v128; 4], b: [v128; 4]) -> [v128; 4] {
+    [
+        f32x4_add(sums[0], f32x4_mul(a[0], b[0])),
+        f32x4_add(sums[1], f32x4_mul(a[1], b[1])),
+        f32x4_add(sums[2], f32x4_mul(a[2], b[2])),
+        f32x4_add(sums[3], f32x4_mul(a[3], b[3])),
+    ]
 }
 
 #[inline(always)]
@@ -70,6 +118,7 @@ fn lane_mask(lanes: [v128; 4]) -> u16 {
 mod tests {
     super::super::tests::backend_tests!(
         super::Simd128:
-        changed_mask_matches_scalar_simd128, changed_beyond_mask_matches_scalar_simd128
+        changed_mask_matches_scalar_simd128, changed_beyond_mask_matches_scalar_simd128,
+        sums_match_scalar_simd128, square_root_matches_scalar_simd128
     );
 }

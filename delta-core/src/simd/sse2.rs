@@ -1,9 +1,10 @@
 //! x86_64: four registers a block, packed to one byte a lane, one `pmovmskb`.
 
 use core::arch::x86_64::{
-    __m128, __m128i, _mm_and_ps, _mm_castps_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_cmple_ps,
-    _mm_movemask_epi8, _mm_or_si128, _mm_packs_epi16, _mm_packs_epi32, _mm_set1_epi32, _mm_set1_ps,
-    _mm_sub_ps,
+    __m128, __m128i, _mm_add_ps, _mm_add_ss, _mm_and_ps, _mm_castps_si128, _mm_castsi128_ps,
+    _mm_cmpeq_epi32, _mm_cmple_ps, _mm_cvtss_f32, _mm_movehl_ps, _mm_movemask_epi8, _mm_mul_ps,
+    _mm_or_si128, _mm_packs_epi16, _mm_packs_epi32, _mm_set_ss, _mm_set1_epi32, _mm_set1_ps,
+    _mm_setzero_ps, _mm_shuffle_ps, _mm_sqrt_ss, _mm_sub_ps,
 };
 
 use super::{Block, Vector};
@@ -26,6 +27,91 @@ impl Vector for Sse2 {
         // for.
         unsafe { changed_beyond_mask(old, new, epsilon) }
     }
+
+    type Sums = [__m128; 4];
+
+    #[inline(always)]
+    fn no_sums() -> Self::Sums {
+        // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
+        // for.
+        let zero = unsafe { _mm_setzero_ps() };
+        [zero; 4]
+    }
+
+    #[inline(always)]
+    fn add_squared_differences(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
+        // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
+        // for.
+        unsafe { add_squared_differences(sums, a, b) }
+    }
+
+    #[inline(always)]
+    fn add_products(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
+        // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
+        // for.
+        unsafe { add_products(sums, a, b) }
+    }
+
+    #[inline(always)]
+    fn total(sums: Self::Sums) -> f32 {
+        // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
+        // for.
+        unsafe { total(sums) }
+    }
+
+    #[inline(always)]
+    fn square_root(value: f32) -> f32 {
+        // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
+        // for.
+        unsafe { square_root(value) }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn add_squared_differences(sums: [__m128; 4], a: &Block, b: &Block) -> [__m128; 4] {
+    let a: [__m128; 4] = bytemuck::cast(*a);
+    let b: [__m128; 4] = bytemuck::cast(*b);
+    let differences = [
+        _mm_sub_ps(a[0], b[0]),
+        _mm_sub_ps(a[1], b[1]),
+        _mm_sub_ps(a[2], b[2]),
+        _mm_sub_ps(a[3], b[3]),
+    ];
+    [
+        _mm_add_ps(sums[0], _mm_mul_ps(differences[0], differences[0])),
+        _mm_add_ps(sums[1], _mm_mul_ps(differences[1], differences[1])),
+        _mm_add_ps(sums[2], _mm_mul_ps(differences[2], differences[2])),
+        _mm_add_ps(sums[3], _mm_mul_ps(differences[3], differences[3])),
+    ]
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn add_products(sums: [__m128; 4], a: &Block, b: &Block) -> [__m128; 4] {
+    let a: [__m128; 4] = bytemuck::cast(*a);
+    let b: [__m128; 4] = bytemuck::cast(*b);
+    [
+        _mm_add_ps(sums[0], _mm_mul_ps(a[0], b[0])),
+        _mm_add_ps(sums[1], _mm_mul_ps(a[1], b[1])),
+        _mm_add_ps(sums[2], _mm_mul_ps(a[2], b[2])),
+        _mm_add_ps(sums[3], _mm_mul_ps(a[3], b[3])),
+    ]
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn total(sums: [__m128; 4]) -> f32 {
+    let eight = [_mm_add_ps(sums[0], sums[2]), _mm_add_ps(sums[1], sums[3])];
+    let four = _mm_add_ps(eight[0], eight[1]);
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn square_root(value: f32) -> f32 {
+    _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(value)))
 }
 
 #[inline]
@@ -87,6 +173,8 @@ fn lane_mask(lanes: [__m128i; 4]) -> u16 {
 #[cfg(test)]
 mod tests {
     super::super::tests::backend_tests!(
-        super::Sse2: changed_mask_matches_scalar_sse2, changed_beyond_mask_matches_scalar_sse2
+        super::Sse2:
+        changed_mask_matches_scalar_sse2, changed_beyond_mask_matches_scalar_sse2,
+        sums_match_scalar_sse2, square_root_matches_scalar_sse2
     );
 }

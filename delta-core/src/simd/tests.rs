@@ -4,6 +4,8 @@
 //! harness does.
 #![allow(
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
     reason = "tests cut bits down on purpose"
 )]
 
@@ -98,6 +100,99 @@ pub(crate) fn assert_changed_beyond_mask_matches_scalar<V: Vector>() {
     });
 }
 
+/// The bits of a result; every NaN is the same one.
+fn bits(value: f32) -> u32 {
+    let bits = value.to_bits();
+    if bits & 0x7fff_ffff > 0x7f80_0000 {
+        0x7fc0_0000
+    } else {
+        bits
+    }
+}
+
+/// As [`assert_changed_mask_matches_scalar`], for the sums that distances are made of.
+pub(crate) fn assert_sums_match_scalar<V: Vector>() {
+    let (mut ours, mut scalars) = (V::no_sums(), Scalar::no_sums());
+    let mut blocks = 0;
+    for_each_block_pair(|a, b| {
+        for add in [V::add_squared_differences, V::add_products] {
+            ours = add(ours, a, b);
+        }
+        for add in [Scalar::add_squared_differences, Scalar::add_products] {
+            scalars = add(scalars, a, b);
+        }
+        assert_eq!(
+            bits(V::total(ours)),
+            bits(Scalar::total(scalars)),
+            "{a:?} {b:?}"
+        );
+        // A sum that is no number says nothing of the blocks after it.
+        blocks += 1;
+        if blocks % 3 == 0 || !Scalar::total(scalars).is_finite() {
+            (ours, scalars) = (V::no_sums(), Scalar::no_sums());
+        }
+    });
+    for seed in 0..2_000 {
+        let part = |lane: u64| mix(seed * 64 + lane) as i32 as f32 * (seed as f32 * 1e-7);
+        let a: Block = core::array::from_fn(|lane| part(lane as u64));
+        let b: Block = core::array::from_fn(|lane| part((lane + LANES) as u64));
+        ours = V::add_products(V::add_squared_differences(ours, &a, &b), &b, &a);
+        scalars = Scalar::add_squared_differences(scalars, &a, &b);
+        scalars = Scalar::add_products(scalars, &b, &a);
+        assert_eq!(V::total(ours).to_bits(), Scalar::total(scalars).to_bits());
+    }
+    assert!(Scalar::total(scalars).is_finite());
+}
+
+/// As [`assert_changed_mask_matches_scalar`], for [`Vector::square_root`].
+pub(crate) fn assert_square_root_matches_scalar<V: Vector>() {
+    let random = (0..100_000).map(|seed| mix(seed) as u32);
+    for value in SPECIAL_BITS.into_iter().chain(random).map(f32::from_bits) {
+        assert_eq!(
+            bits(V::square_root(value)),
+            bits(Scalar::square_root(value)),
+            "{value:?}"
+        );
+    }
+}
+
+#[test]
+fn scalar_sums_of_literal_blocks() {
+    let a: Block = core::array::from_fn(|lane| lane as f32);
+    let b: Block = core::array::from_fn(|lane| (2 * lane) as f32);
+    let sums = Scalar::add_squared_differences(Scalar::no_sums(), &a, &b);
+    assert_eq!(Scalar::total(sums), 1_240.0);
+    let sums = Scalar::add_products(sums, &a, &b);
+    assert_eq!(Scalar::total(sums), 3_720.0);
+    // The tree, told by what rounding loses: 2^24 + 1 is lost, 2^24 + 2 is not.
+    let large = 16_777_216.0;
+    let total = |places: &[(usize, f32)]| {
+        let mut sums = Scalar::no_sums();
+        for &(lane, value) in places {
+            sums[lane] = value;
+        }
+        Scalar::total(sums)
+    };
+    for (partner, other) in [(8, 4), (4, 2), (2, 1), (12, 6), (6, 3)] {
+        assert_eq!(total(&[(0, large), (partner, 1.0), (other, 1.0)]), large);
+        assert_eq!(total(&[(0, large), (15, 1.0), (7, 1.0)]), large + 2.0);
+    }
+    assert_eq!(total(&[(0, large), (1, 1.0), (3, 1.0)]), large + 2.0);
+    assert_eq!(total(&[(0, large), (1, 1.0), (2, 1.0)]), large);
+}
+
+#[test]
+fn scalar_square_roots_are_rounded_to_nearest() {
+    let all_exponents = (0..0x8000_0000_u32).step_by(9_973);
+    for value in all_exponents.chain(SPECIAL_BITS).map(f32::from_bits) {
+        assert_eq!(
+            bits(Scalar::square_root(value)),
+            bits(value.sqrt()),
+            "{value:?}"
+        );
+    }
+}
+
 fn blocks(lanes: [(u32, u32); LANES]) -> (Block, Block) {
     (
         lanes.map(|lane| f32::from_bits(lane.0)),
@@ -150,7 +245,10 @@ fn scalar_masks_of_literal_blocks() {
 
 /// One test a method for the backend `$backend`.
 macro_rules! backend_tests {
-    ($backend:ty: $changed:ident, $changed_beyond:ident) => {
+    (
+        $backend:ty:
+        $changed:ident, $changed_beyond:ident, $sums:ident, $square_root:ident
+    ) => {
         #[test]
         fn $changed() {
             $crate::simd::tests::assert_changed_mask_matches_scalar::<$backend>();
@@ -159,6 +257,16 @@ macro_rules! backend_tests {
         #[test]
         fn $changed_beyond() {
             $crate::simd::tests::assert_changed_beyond_mask_matches_scalar::<$backend>();
+        }
+
+        #[test]
+        fn $sums() {
+            $crate::simd::tests::assert_sums_match_scalar::<$backend>();
+        }
+
+        #[test]
+        fn $square_root() {
+            $crate::simd::tests::assert_square_root_matches_scalar::<$backend>();
         }
     };
 }

@@ -9,6 +9,7 @@ use delta_core::store::{Replica, SliceMemory, SliceStore, Slot};
 use delta_core::stream::StreamReader;
 
 use super::{ArrayDeltaError, ORIGIN_SIZE, ROW_LENGTH_MAX, Rows, attributes_size, file_hash};
+use crate::memory::filled;
 use crate::npy::NpyF32;
 
 /// Writes the file that `delta` makes of the file that `old` was read from to `out`. The whole
@@ -29,8 +30,10 @@ pub fn apply(old: &NpyF32, delta: &[u8], out: &mut impl Write) -> Result<(), Arr
     let too_many = |_| ArrayDeltaError::TooManyRows { rows: base.count() };
     let base_count = u32::try_from(base.count()).map_err(too_many)?;
     let slots = base.count() + origin.inserts;
-
-    let mut rows = vec![0.0; slots * origin.row_length];
+    if slots != base.count().max(origin.values.div_ceil(origin.row_length)) {
+        return Err(MISCOUNTED);
+    }
+    let mut rows = filled(slots, origin.row_length, 0.0_f32)?;
     for (number, row) in rows
         .chunks_exact_mut(origin.row_length)
         .take(base.count())
@@ -38,8 +41,8 @@ pub fn apply(old: &NpyF32, delta: &[u8], out: &mut impl Write) -> Result<(), Arr
     {
         row.copy_from_slice(base.row(number));
     }
-    let mut slots = vec![Slot::default(); slots];
-    let mut attributes = vec![0; attributes_size(origin.inserts)];
+    let mut slots = filled(slots, 1, Slot::default())?;
+    let mut attributes = filled(attributes_size(origin.inserts), 1, 0_u8)?;
     let memory = SliceMemory {
         rows: &mut rows,
         slots: &mut slots,
@@ -62,14 +65,16 @@ pub fn apply(old: &NpyF32, delta: &[u8], out: &mut impl Write) -> Result<(), Arr
         .zip(0_usize..)
         .all(|(slot, number)| store.is_deleted(slot) == (number >= live));
     let (Some(values), true) = (values, tombstones_fit) else {
-        return Err(ArrayDeltaError::NotArrays {
-            reason: "it does not count the rows it leaves",
-        });
+        return Err(MISCOUNTED);
     };
     out.write_all(origin.header_bytes)?;
     out.write_all(bytemuck::cast_slice(values))?;
     Ok(())
 }
+
+const MISCOUNTED: ArrayDeltaError = ArrayDeltaError::NotArrays {
+    reason: "it does not leave the rows that its start counts",
+};
 
 /// What the start says, and what it takes to apply the rest.
 struct Origin<'d> {
@@ -106,6 +111,12 @@ impl<'d> Origin<'d> {
                         digest: 0,
                     };
                     origin = Self::parse(dim as usize, consumer_bytes, position);
+                }
+                Payload::Insert(vector) | Payload::Update(vector)
+                    if vector.metadata().stored_size() > 0 =>
+                {
+                    let reason = "its rows carry metadata";
+                    return Err(ArrayDeltaError::NotArrays { reason });
                 }
                 Payload::Insert(_) => inserts += 1,
                 _ => {}

@@ -8,7 +8,7 @@ use delta_core::pipeline::capture::{Capture, CaptureError};
 use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
 use delta_core::ring::{Consumer, Geometry, Mem, Region};
 
-use super::{ArrayDeltaError, ROW_LENGTH, ROW_LENGTH_MAX, Rows, file_hash};
+use super::{ArrayDeltaError, ROW_LENGTH, ROW_LENGTH_MAX, ROW_LENGTH_MIN, Rows, file_hash};
 use crate::npy::NpyF32;
 use crate::region::HeapRegion;
 
@@ -43,7 +43,7 @@ pub fn diff(
     new: &NpyF32,
     out: &mut impl Write,
 ) -> Result<DiffSummary, ArrayDeltaError> {
-    let row_length = row_length(new);
+    let row_length = row_length(old, new);
     let (old_rows, new_rows) = (
         Rows::new(&old.data, row_length),
         Rows::new(&new.data, row_length),
@@ -99,11 +99,11 @@ pub fn diff(
     Ok(writer.summary)
 }
 
-fn row_length(new: &NpyF32) -> usize {
+fn row_length(old: &NpyF32, new: &NpyF32) -> usize {
     let axis = new.shape.last().filter(|_| new.shape.len() > 1);
     let axis = axis.and_then(|axis| usize::try_from(*axis).ok());
-    axis.filter(|axis| (1..=ROW_LENGTH_MAX).contains(axis))
-        .unwrap_or_else(|| new.data.len().clamp(1, ROW_LENGTH))
+    axis.filter(|axis| (ROW_LENGTH_MIN..=ROW_LENGTH_MAX).contains(axis))
+        .unwrap_or_else(|| old.data.len().max(new.data.len()).clamp(1, ROW_LENGTH))
 }
 
 fn entry_size(row_length: usize) -> usize {

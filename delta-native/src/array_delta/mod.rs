@@ -2,10 +2,10 @@
 //! applied to the first file's array, gives the second file byte for byte.
 //!
 //! Both arrays, whatever their shapes, are seen as rows of one length: the new array's last axis,
-//! or [`ROW_LENGTH`] where that is the only axis or too long. A last row that is not full ends in
-//! +0.0. Rows that differ are updates, rows beyond the old array inserts (their id is their
-//! decimal number), and rows beyond the new one deletes. Times are 0: the same arrays give the
-//! same file.
+//! or [`ROW_LENGTH`] where that is the only axis, too short or too long. A last row that is not
+//! full ends in +0.0. Rows that differ are updates, rows beyond the old array inserts (their id is
+//! their decimal number), and rows beyond the new one deletes. Times are 0: the same arrays give
+//! the same file.
 //!
 //! The start record's consumer bytes are: XXH3-64 of the old file, count of the new array's values
 //! (both u64), and the new file's bytes before its values.
@@ -38,6 +38,7 @@ use delta_core::ring::{Corrupt, RegionError as RingError};
 use delta_core::stream::StreamError;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::memory::OutOfMemory;
 use crate::npy::NpyF32;
 use crate::region::RegionError;
 
@@ -46,7 +47,10 @@ pub use diff::{DiffSummary, diff};
 
 /// Components of a row of arrays whose last axis does not give one.
 pub const ROW_LENGTH: usize = 1024;
-/// Longest last axis that is a row. It bounds the memory that a small insert can ask for.
+/// Shortest last axis that is a row: records of shorter ones would cost more than their values.
+const ROW_LENGTH_MIN: usize = 64;
+/// Longest last axis that is a row. It bounds the memory that an insert, of 81 bytes at least, can
+/// ask for: 16 KiB.
 const ROW_LENGTH_MAX: usize = 4096;
 /// Bytes before the new file's header in the consumer bytes.
 const ORIGIN_SIZE: usize = 16;
@@ -58,6 +62,9 @@ pub enum ArrayDeltaError {
     /// There is no memory for the ring.
     #[error(transparent)]
     Memory(#[from] RegionError),
+    /// There is no memory for the rows.
+    #[error(transparent)]
+    Rows(#[from] OutOfMemory),
     /// The ring's region is refused.
     #[error("the ring cannot be made: {0}")]
     Region(RingError),

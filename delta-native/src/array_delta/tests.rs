@@ -39,7 +39,7 @@ fn counted(count: u16) -> Vec<f32> {
 
 #[test]
 fn equal_arrays_need_start_and_end_alone() {
-    let old = array(&[3, 4], counted(12));
+    let old = array(&[3, 64], counted(192));
     let summary = round_trip(&old, &old);
     assert_eq!(
         (summary.updates, summary.inserts, summary.deletes),
@@ -49,24 +49,60 @@ fn equal_arrays_need_start_and_end_alone() {
 
 #[test]
 fn rows_are_updated_added_and_removed() {
-    let old = array(&[3, 4], counted(12));
-    let mut changed = counted(12);
-    changed[5] = f32::from_bits(0x7fc0_1234);
-    let summary = round_trip(&old, &array(&[3, 4], changed));
+    let old = array(&[3, 64], counted(192));
+    let mut changed = counted(192);
+    changed[70] = f32::from_bits(0x7fc0_1234);
+    let summary = round_trip(&old, &array(&[3, 64], changed));
     assert_eq!(
         (summary.updates, summary.inserts, summary.deletes),
         (1, 0, 0)
     );
-    let summary = round_trip(&old, &array(&[5, 4], counted(20)));
+    let summary = round_trip(&old, &array(&[5, 64], counted(320)));
     assert_eq!(
         (summary.updates, summary.inserts, summary.deletes),
         (0, 2, 0)
     );
-    let summary = round_trip(&old, &array(&[1, 4], counted(4)));
+    let summary = round_trip(&old, &array(&[1, 64], counted(64)));
     assert_eq!(
         (summary.updates, summary.inserts, summary.deletes),
         (0, 0, 2)
     );
+}
+
+#[test]
+fn short_axes_do_not_make_short_rows() {
+    let old = array(&[100, 64], counted(6400));
+    let summary = round_trip(&old, &array(&[], vec![1.5]));
+    assert_eq!(
+        (summary.row_length, summary.updates, summary.deletes),
+        (ROW_LENGTH, 1, 6)
+    );
+    assert!(summary.bytes < 6000, "{summary:?}");
+}
+
+#[test]
+fn a_delta_that_asks_for_more_rows_than_it_says_is_refused() {
+    let old = array(&[1, 64], counted(64));
+    let (_, delta) = delta_of(&old, &array(&[3, 64], counted(192)));
+    let mut payload = Vec::new();
+    let mut forged = Vec::new();
+    for record in delta_core::stream::StreamReader::new(&delta) {
+        let record = record.unwrap();
+        payload.clear();
+        payload.extend_from_slice(record.payload_bytes());
+        if record.header().sequence == 1 {
+            payload[16 + 8..16 + 16].copy_from_slice(&64_u64.to_le_bytes());
+        }
+        forged.extend(record.header().seal(&payload).unwrap().to_bytes());
+        forged.extend(&payload);
+    }
+    let mut out = Vec::new();
+    let refused = apply(&old, &forged, &mut out);
+    assert!(
+        matches!(refused, Err(ArrayDeltaError::NotArrays { .. })),
+        "{refused:?}"
+    );
+    assert!(out.is_empty());
 }
 
 #[test]
@@ -143,10 +179,10 @@ fn a_stream_of_another_kind_is_refused() {
 
 #[test]
 fn every_flipped_byte_and_every_cut_is_refused() {
-    let old = array(&[3, 4], counted(12));
-    let mut changed = counted(16);
+    let old = array(&[2, 64], counted(128));
+    let mut changed = counted(192);
     changed[2] = -1.0;
-    let (_, delta) = delta_of(&old, &array(&[4, 4], changed));
+    let (_, delta) = delta_of(&old, &array(&[3, 64], changed));
     for at in 0..delta.len() {
         for flip in [0x01, 0x10, 0x80, 0xff] {
             let mut broken = delta.clone();

@@ -1,11 +1,10 @@
 //! `delta apply OLD.npy X.delta -o NEW.npy`.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use delta_native::{array_delta, npy, output::AtomicFile};
+use delta_native::{array_delta, npy, output::AtomicFile, source::read_file};
 
 /// Apply a .delta file to the .npy file it was made for
 ///
@@ -26,7 +25,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let old = npy::read_f32(&args.old).context("cannot read the array before")?;
     let delta =
-        fs::read(&args.delta).with_context(|| format!("cannot read {}", args.delta.display()))?;
+        read_file(&args.delta).with_context(|| format!("cannot read {}", args.delta.display()))?;
     let mut file = AtomicFile::create(&args.output)?;
     array_delta::apply(&old, &delta, &mut file)
         .with_context(|| format!("cannot apply {}", args.delta.display()))?;

@@ -1,12 +1,12 @@
 //! `delta inspect X.delta [--json]`.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use delta_native::inspect::{RecordSummary, inspect};
+use delta_native::source::read_file;
 
 /// Show the records of a .delta file: headers, kinds, sizes, checks
 ///
@@ -23,7 +23,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let name = args.delta.display();
-    let bytes = fs::read(&args.delta).with_context(|| format!("cannot read {name}"))?;
+    let bytes = read_file(&args.delta).with_context(|| format!("cannot read {name}"))?;
     let mut records = Vec::new();
     let result = inspect(&bytes, |record| records.push(record.clone()));
     if args.json {

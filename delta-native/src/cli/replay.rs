@@ -75,15 +75,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         step(stream)?;
     }
     progress.finish();
-    let identical = reports.iter().all(|report| report.replica_identical);
     if !args.json {
         super::print(text(&reports).as_bytes())?;
     }
-    Ok(if identical {
-        ExitCode::SUCCESS
+    Ok(ExitCode::from(exit_code(&reports)))
+}
+
+/// 0 only if every replica is identical.
+fn exit_code(reports: &[Report]) -> u8 {
+    if reports.iter().all(|report| report.replica_identical) {
+        0
     } else {
-        ExitCode::from(super::EXIT_DIFFERENT)
-    })
+        super::EXIT_DIFFERENT
+    }
 }
 
 /// The table that a person reads, and below it what it comes to.
@@ -200,6 +204,23 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_replica_that_differs_is_said_and_exits_with_3() {
+        let streams = sample::streams().unwrap();
+        let mut reports: Vec<Report> = streams
+            .iter()
+            .map(|stream| replay(stream, &Options::default()).unwrap())
+            .collect();
+        assert_eq!(exit_code(&reports), 0);
+        assert!(text(&reports).contains("replica identical"));
+        reports[0].replica_identical = false;
+        reports[0].difference = Some("the row of slot 3".to_owned());
+        assert_eq!(exit_code(&reports), 3);
+        let text = text(&reports);
+        assert!(text.contains("DIFFERS") && !text.contains("replica identical"));
+        assert!(text.contains("book_docs: replica differs in the row of slot 3"));
+    }
 
     #[test]
     fn numbers_are_grouped_by_three() {

@@ -1,11 +1,11 @@
 //! `delta verify X.delta`.
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use delta_native::inspect::inspect;
+use delta_native::source::read_file;
 
 /// Check that a .delta file is a whole, undamaged stream
 ///
@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let name = args.delta.display();
-    let bytes = fs::read(&args.delta).with_context(|| format!("cannot read {name}"))?;
+    let bytes = read_file(&args.delta).with_context(|| format!("cannot read {name}"))?;
     let summary = inspect(&bytes, |_| {}).with_context(|| format!("{name} is damaged"))?;
     super::print(
         format!(

@@ -82,3 +82,7 @@ impl Process for Meter {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "meter_tests.rs"]
+mod tests;

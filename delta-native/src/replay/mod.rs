@@ -15,10 +15,12 @@ mod meter;
 mod pass;
 mod primary;
 mod report;
+mod writer;
 
 use delta_core::pipeline::{apply::PollError, batch::BatchError, capture::CaptureError};
 use delta_core::ring;
 
+use crate::memory::OutOfMemory;
 use crate::region::RegionError;
 use crate::stream::Stream;
 use pass::Mode;
@@ -45,6 +47,9 @@ pub enum ReplayError {
     /// There is no memory for the ring.
     #[error(transparent)]
     Memory(#[from] RegionError),
+    /// There is no memory for primary or replica.
+    #[error(transparent)]
+    Rows(#[from] OutOfMemory),
     /// The ring's region is refused.
     #[error("the ring cannot be made: {0}")]
     Region(ring::RegionError),

@@ -4,21 +4,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use delta_core::codec::lz4::Lz4Scratch;
-use delta_core::payload::{batch, metadata};
+use delta_core::payload::metadata;
 use delta_core::pipeline::apply::{Applier, Apply};
-use delta_core::pipeline::capture::{Capture, CaptureError};
 use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
-use delta_core::ring::{Consumer, Geometry, Mem, Producer, Region};
-use delta_core::store::{SliceMemory, SliceStore, Slot, state_digest};
+use delta_core::ring::{Consumer, Geometry, Mem, Region};
+use delta_core::store::{Replica, SliceMemory, SliceStore, Slot, state_digest};
 
 use super::ReplayError;
-use super::meter::Meter;
+use super::meter::{Meter, UpdateSize};
 use super::primary::Primary;
 use super::report::Memory;
+use super::writer::capture_all;
 use crate::clock::StdClock;
+use crate::memory::filled;
 use crate::region::HeapRegion;
-use crate::stream::{Event, Operation, Stream};
+use crate::stream::Stream;
 
 /// What a pass is after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,18 +45,29 @@ pub(super) struct Pass {
 }
 
 /// What the two threads share beside the ring.
-struct Shared {
-    clock: StdClock,
-    mode: Mode,
+pub(super) struct Shared {
+    pub(super) clock: StdClock,
+    pub(super) mode: Mode,
     /// Sequence of the last applied record.
-    applied: AtomicU64,
+    pub(super) applied: AtomicU64,
     /// A side has given up.
-    stop: AtomicBool,
+    pub(super) stop: AtomicBool,
+}
+
+/// Stops the other side if this one panics, so that it does not wait for ever.
+pub(super) struct StopOnPanic<'s>(pub(super) &'s Shared);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.stop.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Shared {
     /// Spins, now and then giving the core away, until `ready`; an error if the other side stops.
-    fn wait_until(&self, mut ready: impl FnMut() -> bool) -> Result<(), ReplayError> {
+    pub(super) fn wait_until(&self, mut ready: impl FnMut() -> bool) -> Result<(), ReplayError> {
         let mut spins = 0_u32;
         while !ready() {
             if self.stop.load(Ordering::Relaxed) {
@@ -76,11 +87,11 @@ impl Shared {
 /// Runs `stream` through the pipeline once and compares replica and primary.
 pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
     let (slots, dim) = (stream.slots() as usize, stream.dim() as usize);
-    let mut primary = Primary::with_capacity(slots, dim);
-    let mut slot_states = vec![SlotState::default(); slots];
-    let mut rows = vec![0.0_f32; slots * dim];
-    let mut replica_slots = vec![Slot::default(); slots];
-    let mut attributes = vec![0_u8; attributes_size(stream)];
+    let mut primary = Primary::with_capacity(slots, dim)?;
+    let mut slot_states = filled(slots, 1, SlotState::default())?;
+    let mut rows = filled(slots, dim, 0.0_f32)?;
+    let mut replica_slots = filled(slots, 1, Slot::default())?;
+    let mut attributes = filled(attributes_size(stream), 1, 0_u8)?;
     let geometry = geometry(stream);
     let mut region = HeapRegion::new(geometry.region_size())?;
 
@@ -90,7 +101,7 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
         replica_bytes: size_of_val(rows.as_slice()) + size_of_val(replica_slots.as_slice()),
         ring_bytes: region.len(),
         attributes_bytes: attributes.len() + primary_attributes,
-        stream_bytes: 0,
+        ..Memory::default()
     };
     let mut store = SliceStore::new(
         stream.dim(),
@@ -129,20 +140,34 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
 
     let latencies_ns = applied.times_ns.iter().zip(&captured.times_ns);
     let digest = applied.position.digest;
-    let difference = primary.first_difference(&store).or_else(|| {
-        let digests_differ =
-            digest != state_digest(&store) || applied.position != captured.position;
-        digests_differ.then(|| "the state digest".to_owned())
-    });
+    let difference = difference(&primary, &store, captured.position, applied.position);
+    let measurement_bytes = applied.meter.updates.capacity() * size_of::<UpdateSize>()
+        + (applied.times_ns.capacity() + captured.times_ns.capacity()) * size_of::<u64>();
     Ok(Pass {
         meter: applied.meter,
         elapsed: Duration::from_nanos(applied.end_ns.saturating_sub(captured.start_ns)),
         latencies_ns: latencies_ns
             .map(|(end, start)| end.saturating_sub(*start))
             .collect(),
-        memory,
+        memory: Memory {
+            measurement_bytes,
+            ..memory
+        },
         digest,
         difference,
+    })
+}
+
+/// Where a replica, after the reader's last position, differs from the primary after the writer's.
+pub(super) fn difference(
+    primary: &Primary<'_>,
+    replica: &impl Replica,
+    captured: Position,
+    applied: Position,
+) -> Option<String> {
+    primary.first_difference(replica).or_else(|| {
+        let agreed = captured == applied && applied.digest == state_digest(replica);
+        (!agreed).then(|| "the state digest".to_owned())
     })
 }
 
@@ -177,174 +202,6 @@ fn attributes_size(stream: &Stream) -> usize {
     live + live / 2 + largest.iter().max().copied().unwrap_or(0)
 }
 
-struct Captured {
-    start_ns: u64,
-    times_ns: Vec<u64>,
-    position: Position,
-}
-
-fn capture_all<'s, M: Mem>(
-    stream: &'s Stream,
-    producer: Producer<M>,
-    sequencer: Sequencer<'_>,
-    primary: &mut Primary<'s>,
-    shared: &Shared,
-) -> Result<Captured, ReplayError> {
-    let mut lz4 = Box::<Lz4Scratch>::default();
-    let batch = batch_limit(
-        stream,
-        shared.mode,
-        producer.geometry().max_payload() as usize,
-    );
-    let capture = Capture::new(producer, sequencer).with_lz4(&mut lz4);
-    let mut writer = Writer {
-        stream,
-        capture,
-        primary,
-        shared,
-        edits: Vec::new(),
-        batch,
-    };
-    let result = writer.all();
-    if result.is_err() {
-        shared.stop.store(true, Ordering::Relaxed);
-    }
-    result
-}
-
-/// Updates that fit a batch of the stream's rows; 1: no batches.
-fn batch_limit(stream: &Stream, mode: Mode, payload_max: usize) -> u32 {
-    let Mode::Throughput { batch } = mode else {
-        return 1;
-    };
-    let entry = batch::ENTRY_PREFIX_SIZE_MAX + 4 * stream.dim() as usize;
-    let fit = payload_max.saturating_sub(batch::PREFIX_SIZE) / entry;
-    batch.min(u32::try_from(fit).unwrap_or(u32::MAX)).max(1)
-}
-
-/// The writing side: the primary and the hooks on its writes.
-struct Writer<'w, 's, 'c, M: Mem> {
-    stream: &'s Stream,
-    capture: Capture<'c, M>,
-    primary: &'w mut Primary<'s>,
-    shared: &'w Shared,
-    edits: Vec<metadata::MetadataEdit<'s>>,
-    batch: u32,
-}
-
-impl<'s, M: Mem> Writer<'_, 's, '_, M> {
-    fn all(&mut self) -> Result<Captured, ReplayError> {
-        let mut times_ns = Vec::new();
-        if self.shared.mode == Mode::OneInFlight {
-            times_ns.reserve_exact(self.stream.len());
-        }
-        self.retry(0, |capture, _| capture.start(&[]))?;
-        self.applied()?;
-        let start_ns = self.shared.clock.monotonic_ns();
-        let mut position = 0;
-        let mut records = 0;
-        while let Some(event) = self.stream.event(position) {
-            self.primary.metadata_edits(&event, &mut self.edits);
-            if self.shared.mode == Mode::OneInFlight {
-                times_ns.push(self.shared.clock.monotonic_ns());
-            }
-            records += 1;
-            if self.batch > 1 && event.operation == Operation::Update && self.edits.is_empty() {
-                position += self.one_batch(position)?;
-                continue;
-            }
-            self.one(position, &event)?;
-            position += 1;
-            if self.shared.mode == Mode::OneInFlight {
-                self.applied()?;
-            }
-        }
-        self.retry(position, |capture, _| capture.end(records))?;
-        Ok(Captured {
-            start_ns,
-            times_ns,
-            position: self.capture.position(),
-        })
-    }
-
-    /// Captures one event on its own, then makes the change in the primary.
-    fn one(&mut self, position: usize, event: &Event<'s>) -> Result<(), ReplayError> {
-        self.capture.set_timestamp_us(event.timestamp_us);
-        let slot = event.slot;
-        let edits = std::mem::take(&mut self.edits);
-        let result = self.retry(position, |capture, primary| match event.operation {
-            Operation::Insert => capture.insert(event.id, event.row, &edits).map(|_| ()),
-            Operation::Update => {
-                capture.update_with_metadata(slot, primary.row(slot), event.row, &edits)
-            }
-            Operation::Delete => capture.delete(slot),
-        });
-        self.edits = edits;
-        result?;
-        self.primary.apply(event);
-        Ok(())
-    }
-
-    /// Captures as many updates from `position` on as one batch takes, and says how many.
-    fn one_batch(&mut self, position: usize) -> Result<usize, ReplayError> {
-        let entry = batch::ENTRY_PREFIX_SIZE_MAX + 4 * self.stream.dim() as usize;
-        let size_max = batch::PREFIX_SIZE + self.batch as usize * entry;
-        self.retry(position, |capture, _| capture.batch(size_max).map(drop))?;
-        let failed = |error| ReplayError::Capture {
-            event: position,
-            error,
-        };
-        let mut batch = self.capture.batch(size_max).map_err(failed)?;
-        let mut taken = 0;
-        while batch.len() < self.batch {
-            let Some(event) = self.stream.event(position + taken) else {
-                break;
-            };
-            if event.operation != Operation::Update {
-                break;
-            }
-            self.primary.metadata_edits(&event, &mut self.edits);
-            if !self.edits.is_empty() {
-                break;
-            }
-            match batch.update(event.slot, self.primary.row(event.slot), event.row) {
-                Ok(()) => self.primary.apply(&event),
-                Err(error) if error.is_retryable() && !batch.is_empty() => break,
-                Err(error) => {
-                    return Err(ReplayError::Batch {
-                        event: position + taken,
-                        error,
-                    });
-                }
-            }
-            taken += 1;
-        }
-        batch.commit().map_err(failed)?;
-        Ok(taken)
-    }
-
-    /// Calls `attempt` until the ring has room.
-    fn retry(
-        &mut self,
-        event: usize,
-        mut attempt: impl FnMut(&mut Capture<'_, M>, &Primary<'s>) -> Result<(), CaptureError>,
-    ) -> Result<(), ReplayError> {
-        let mut result = Ok(());
-        self.shared.wait_until(|| {
-            result = attempt(&mut self.capture, self.primary);
-            !matches!(result, Err(error) if error.is_full())
-        })?;
-        result.map_err(|error| ReplayError::Capture { event, error })
-    }
-
-    /// Waits until everything captured is applied.
-    fn applied(&self) -> Result<(), ReplayError> {
-        let captured = self.capture.position().sequence;
-        self.shared
-            .wait_until(|| self.shared.applied.load(Ordering::Acquire) >= captured)
-    }
-}
-
 struct Applied {
     meter: Meter,
     times_ns: Vec<u64>,
@@ -358,6 +215,7 @@ fn apply_all<M: Mem>(
     store: &mut SliceStore<'_>,
     shared: &Shared,
 ) -> Result<Applied, ReplayError> {
+    let _guard = StopOnPanic(shared);
     let mut scratch = vec![0; metadata::SECTION_SIZE_MAX];
     let updates = usize::try_from(stream.counts().updates).unwrap_or(usize::MAX);
     let applier = Applier::new(Position::START, &mut scratch);

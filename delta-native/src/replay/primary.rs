@@ -6,6 +6,7 @@
 use delta_core::payload::metadata::MetadataEdit;
 use delta_core::store::Replica;
 
+use crate::memory::{OutOfMemory, reserved};
 use crate::stream::{Event, Metadata, Operation};
 
 /// Rows, ids, metadata and tombstones by slot. Ids and metadata borrow the loaded stream.
@@ -27,12 +28,12 @@ struct Entity<'s> {
 
 impl<'s> Primary<'s> {
     /// An empty primary with room for `slots` rows of `dim` components.
-    pub(super) fn with_capacity(slots: usize, dim: usize) -> Self {
-        Self {
+    pub(super) fn with_capacity(slots: usize, dim: usize) -> Result<Self, OutOfMemory> {
+        Ok(Self {
             dim,
-            rows: Vec::with_capacity(slots * dim),
-            entities: Vec::with_capacity(slots),
-        }
+            rows: reserved(slots, dim)?,
+            entities: reserved(slots, 1)?,
+        })
     }
 
     /// Memory of rows, and of what refers to ids and metadata, in bytes.

@@ -71,6 +71,8 @@ pub struct Memory {
     pub attributes_bytes: usize,
     /// The loaded stream.
     pub stream_bytes: usize,
+    /// Sizes and times noted for this report.
+    pub measurement_bytes: usize,
 }
 
 impl Report {
@@ -101,7 +103,11 @@ impl Report {
         let mut latencies_ns = latency.latencies_ns;
         latencies_ns.sort_unstable();
         let memory = stream.memory();
-        let difference = throughput.difference.or(latency.difference);
+        let passes_differ = throughput.digest != latency.digest;
+        let difference = throughput
+            .difference
+            .or(latency.difference)
+            .or_else(|| passes_differ.then(|| "the state after the second pass".to_owned()));
         Self {
             stream: stream.name().to_owned(),
             dim: stream.dim(),
@@ -133,6 +139,8 @@ impl Report {
             latency_ns_p99: percentile(&latencies_ns, 99),
             memory: Memory {
                 stream_bytes: memory.rows_bytes + memory.text_bytes + memory.events_bytes,
+                measurement_bytes: throughput.memory.measurement_bytes
+                    + latency.memory.measurement_bytes,
                 ..throughput.memory
             },
             replica_identical: difference.is_none(),
@@ -159,25 +167,5 @@ fn percentile(sorted: &[u64], percent: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn medians_of_odd_even_and_no_values() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]).to_bits(), 2.0_f64.to_bits());
-        assert_eq!(
-            median(vec![4.0, 1.0, 2.0, 3.0]).to_bits(),
-            2.5_f64.to_bits()
-        );
-        assert_eq!(median(vec![]).to_bits(), 0.0_f64.to_bits());
-    }
-
-    #[test]
-    fn percentiles_are_the_nearest_rank() {
-        let sorted: Vec<u64> = (1..=200).collect();
-        assert_eq!(percentile(&sorted, 50), 100);
-        assert_eq!(percentile(&sorted, 99), 198);
-        assert_eq!(percentile(&[7], 50), 7);
-        assert_eq!(percentile(&[], 99), 0);
-    }
-}
+#[path = "report_tests.rs"]
+mod tests;

@@ -74,7 +74,7 @@ fn a_primary_finds_what_differs() {
     let files = [("s.jsonl", lines.as_bytes()), ("s.npy", &file[..])];
     let stream = Stream::load_embedded("s", &files).unwrap();
     let event = stream.event(0).unwrap();
-    let mut primary = Primary::with_capacity(1, 2);
+    let mut primary = Primary::with_capacity(1, 2).unwrap();
     primary.apply(&event);
 
     let differs = |row: [f32; 2], id: &[u8], metadata: &[u8], deleted: bool| {
@@ -108,4 +108,78 @@ fn a_primary_finds_what_differs() {
         differs(row, b"a", &n7, true).unwrap(),
         "the tombstone of slot 0"
     );
+}
+
+/// A stream of one insert, and the primary and digest that it leaves.
+#[test]
+fn a_pass_compares_rows_positions_and_digests() {
+    use super::pass::difference;
+    use super::primary::Primary;
+    use delta_core::payload::metadata::MetadataChanges;
+    use delta_core::pipeline::sequencer::Position;
+    use delta_core::store::{Replica, SliceMemory, SliceStore, Slot, state_digest};
+
+    let file = f32s(&[1, 2], &[1.0, -2.0]);
+    let stream = Stream::load_embedded("one", &[("one.npy", &file)]).unwrap();
+    let mut primary = Primary::with_capacity(1, 2).unwrap();
+    primary.apply(&stream.event(0).unwrap());
+    let (mut rows, mut slots, mut attributes) = ([0.0; 2], [Slot::default(); 1], [0; 64]);
+    let memory = SliceMemory {
+        rows: &mut rows,
+        slots: &mut slots,
+        attributes: &mut attributes,
+    };
+    let mut store = SliceStore::new(2, memory);
+    store.push(b"0", MetadataChanges::default());
+    store.row_mut(0).copy_from_slice(&[1.0, -2.0]);
+    let position = Position {
+        epoch: 1,
+        sequence: 3,
+        digest: state_digest(&store),
+    };
+    assert_eq!(difference(&primary, &store, position, position), None);
+
+    let behind = Position {
+        sequence: 2,
+        ..position
+    };
+    let digest = Some("the state digest".to_owned());
+    assert_eq!(difference(&primary, &store, position, behind), digest);
+    let drifted = Position {
+        digest: position.digest ^ 1,
+        ..position
+    };
+    assert_eq!(difference(&primary, &store, drifted, drifted), digest);
+
+    store.row_mut(0).copy_from_slice(&[1.0, 2.0]);
+    let row = Some("the row of slot 0".to_owned());
+    assert_eq!(difference(&primary, &store, position, position), row);
+}
+
+#[test]
+fn more_inserts_than_rows_justify_are_refused() {
+    use crate::stream::{LineFault, StreamError};
+
+    // 2^20 values are free, and 16 inserts a row: 2^10 / 16 rows of 2^14 make 64 + 16.
+    let dim = 1 << 14;
+    let array = f32s(&[1, dim], &vec![0.5; 1 << 14]);
+    let line = |number| format!("{{\"op\":\"insert\",\"id\":\"{number}\",\"row\":0,\"ts\":1}}\n");
+    let load = |count: usize| {
+        let lines: String = (0..count).map(line).collect();
+        let files = [("s.jsonl", lines.as_bytes()), ("s.npy", &array[..])];
+        Stream::load_embedded("s", &files)
+    };
+    assert!(load(80).is_ok());
+    let refused = load(81);
+    let fault = LineFault::TooManyInserts {
+        insert_max: 80,
+        rows: 1,
+    };
+    let Err(StreamError::Line {
+        line, fault: found, ..
+    }) = refused
+    else {
+        panic!("{refused:?}");
+    };
+    assert_eq!((line, found), (81, fault));
 }

@@ -3,6 +3,11 @@
 use super::error::StreamError;
 use super::{Counts, Indices, Operation, Pair, Stream, wide};
 
+/// Inserts that may share a row of the array, on average.
+const ROW_SHARE_MAX: u64 = 16;
+/// Values that inserts may need whatever the array holds.
+const SMALL_VALUES: u64 = 1 << 20;
+
 /// A stream in the making. Its rows are complete from the start; the shapes append events.
 pub(super) struct Builder {
     stream: Stream,
@@ -54,6 +59,18 @@ impl Builder {
     /// Rows that events may name: those below this.
     pub(super) fn row_count(&self) -> u32 {
         self.row_count
+    }
+
+    /// Inserts that the array justifies: [`ROW_SHARE_MAX`] for each of its rows, and some more of
+    /// short rows. A primary and a replica hold a row for each.
+    pub(super) fn insert_max(&self) -> u64 {
+        let shared = u64::from(self.row_count).saturating_mul(ROW_SHARE_MAX);
+        shared.saturating_add(SMALL_VALUES / u64::from(self.stream.dim))
+    }
+
+    /// Inserts so far.
+    pub(super) fn inserts(&self) -> u64 {
+        self.stream.counts.inserts
     }
 
     /// Adds a pair to the event that is appended next. Keys come in ascending order, 1 to 255 bytes
@@ -138,7 +155,12 @@ impl Builder {
         if self.stream.events.is_empty() {
             return Err(StreamError::Empty { file: self.file });
         }
-        Ok(self.stream)
+        let mut stream = self.stream;
+        stream.events.shrink_to_fit();
+        stream.ids.shrink_to_fit();
+        stream.pairs.shrink_to_fit();
+        stream.text.shrink_to_fit();
+        Ok(stream)
     }
 
     fn too_large(&self, what: &'static str) -> StreamError {

@@ -161,6 +161,16 @@ pub enum LineFault {
         /// What the parser says.
         reason: String,
     },
+    /// More inserts than the array's rows justify.
+    #[error(
+        "is one insert too many: {rows} rows justify {insert_max}; give inserts rows of their own"
+    )]
+    TooManyInserts {
+        /// Inserts allowed.
+        insert_max: u64,
+        /// Rows of the array.
+        rows: u32,
+    },
     /// A key stands twice.
     #[error("has the key {key:?} twice; keep one")]
     DuplicateKey {

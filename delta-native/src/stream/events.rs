@@ -99,6 +99,10 @@ impl History {
                 {
                     return Err(refused(LineFault::InsertOfLive { id }));
                 }
+                let insert_max = self.builder.insert_max();
+                if self.builder.inserts() >= insert_max {
+                    return Err(refused(LineFault::TooManyInserts { insert_max, rows }));
+                }
                 let slot = self.builder.insert(row, id.as_bytes(), timestamp_us)?;
                 self.entities.insert(
                     id,

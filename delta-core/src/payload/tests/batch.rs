@@ -86,24 +86,22 @@ fn refuses_impossible_distances() {
 
 #[test]
 fn refuses_long_prefixes() {
-    let entry = |slot: &[u8]| {
-        let head = [1, 0, 0, 0, 1, 0, 0, 0];
-        let distance = [0x80, 0x80, 0x80, 0x80, 0x01];
-        [&head, slot, &distance, &[0, 0]].concat()
+    // Raw values of 32 components after a slot, a distance of five bytes and a size of two.
+    let parse = |slot: &[u8]| {
+        let (head, distance) = ([32, 0, 0, 0, 1, 0, 0, 0], [0x80, 0x80, 0x80, 0x80, 0x01]);
+        let size_and_tag = [0x80, 0x01, 1];
+        let bytes = [&head, slot, &distance, &size_and_tag, &[0; 128]].concat();
+        let header = DeltaHeader {
+            sequence: 1 << 40,
+            ..batch_header()
+        };
+        BatchPayload::parse(&header, &bytes).map(|_| ())
     };
-    let mut header = batch_header();
-    header.sequence = 1 << 40;
-    let parse = |slot: &[u8]| BatchPayload::parse(&header, &entry(slot)).map(|_| ());
-    assert_eq!(parse(&[0x80, 0x80, 0x80, 0x80, 0x01]), Ok(()));
-    // One more byte is only possible in values_size.
-    let mut long = entry(&[0x80, 0x80, 0x80, 0x80, 0x01]);
-    long.splice(18..19, [0x80, 0x01]);
+    let (entry, offset) = (0, 8);
+    assert_eq!(parse(&[0x80, 0x80, 0x80, 0x01]), Ok(()));
     assert_eq!(
-        BatchPayload::parse(&header, &long),
-        Err(PayloadError::BatchEntry {
-            entry: 0,
-            offset: 8
-        })
+        parse(&[0x80, 0x80, 0x80, 0x80, 0x01]),
+        Err(PayloadError::BatchEntry { entry, offset })
     );
 }
 

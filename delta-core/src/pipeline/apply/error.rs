@@ -104,7 +104,7 @@ pub enum Refusal {
 
 impl fmt::Display for ApplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "record {}: {}", self.sequence, self.reason)
+        write!(f, "sequence {}: {}", self.sequence, self.reason)
     }
 }
 

@@ -1,7 +1,8 @@
 //! [`CopyMem`]: a region whose other side may write anything to it, at any time.
 //!
-//! Every byte is moved by relaxed atomic operations of aligned u32 words, so that a peer that breaks
-//! the rules causes wrong bytes and no undefined behaviour. What is copied is checked afterwards.
+//! Every byte is moved by relaxed atomic operations of aligned u32 words, so that a peer that
+//! breaks the rules causes wrong bytes and no undefined behaviour. What is copied is checked
+//! afterwards.
 use super::access::Words;
 use super::order;
 use super::raw::RawMem;
@@ -37,8 +38,8 @@ impl<'a> CopyMem<'a> {
     unsafe fn word_at(&self, start: NonNull<u8>, index: usize) -> &AtomicU32 {
         // SAFETY: the word is in the region (contract), which is one block of memory (invariant).
         let word = unsafe { start.add(index * WORD) };
-        // SAFETY: the word is 4-aligned and in the region (contract); it is accessed atomically as a
-        // u32, or plainly by its owner alone (invariant).
+        // SAFETY: the word is 4-aligned and in the region (contract); it is accessed atomically as
+        // a u32, or plainly by its owner alone (invariant).
         unsafe { AtomicU32::from_ptr(word.cast().as_ptr()) }
     }
 

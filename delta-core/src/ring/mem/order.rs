@@ -1,7 +1,7 @@
 //! Every memory ordering of the ring, each named once, with the reason that it is so strong.
 //!
-//! `cargo xtask loom --mutate` reads the names of this file's mutants, compiles the ring with one of
-//! them at a time (`--cfg ring_mutant="..."`), and demands that a loom model fails. An ordering
+//! `cargo xtask loom --mutate` reads the names of this file's mutants, compiles the ring with one
+//! of them at a time (`--cfg ring_mutant="..."`), and demands that a loom model fails. An ordering
 //! that is not Relaxed must have one for each weaker step; for a fence Relaxed stands for none.
 use core::sync::atomic::Ordering;
 

@@ -1,5 +1,5 @@
-//! One side of a ring beside a peer that breaks its rules: a thread that rewrites words of the region
-//! at random while this side runs. Both sides touch the region atomically.
+//! One side of a ring beside a peer that breaks its rules: a thread that rewrites words of the
+//! region at random while this side runs. Both sides touch the region atomically.
 use super::{CONTROL, geometry};
 use crate::header::{DeltaHeader, Operation};
 use crate::record::Record;
@@ -51,8 +51,8 @@ impl Arena {
 
     fn attach(&self) -> Result<UntrustedRegion<'_>, RegionError> {
         let base = NonNull::from(self.words());
-        // SAFETY: the words are 128-aligned, live as long as the region, and are accessed as atomics
-        // and by the handles of these tests alone, which have one of each side.
+        // SAFETY: the words are 128-aligned, live as long as the region, and are accessed as
+        // atomics and by the handles of these tests alone, which have one of each side.
         unsafe { UntrustedRegion::attach(base.cast(), REGION_WORDS * 4, geometry()) }
     }
 

@@ -1,0 +1,90 @@
+//! `cargo xtask sanitize`: the unit tests under the address and the thread sanitizer, and under
+//! Miri where the toolchain has it.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::build_std::BuildStd;
+use crate::{setup, shell, tools};
+
+const PACKAGES: [&str; 4] = ["--package", "delta-core", "--package", "delta-native"];
+const TESTS: [&str; 4] = ["--lib", "--bins", "--tests", "--no-fail-fast"];
+
+/// Sanitizers need the target named, so that build scripts are built without them.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Runs what there is, one after the other.
+pub(crate) fn run() -> Result<()> {
+    let address = address();
+    let thread = thread();
+    let miri = miri();
+    if let Ok(None) = miri {
+        println!("miri: not run: {MIRI_MISSING}");
+    }
+    println!("address sanitizer: {} tests passed", address?);
+    println!("thread sanitizer: {} tests passed", thread?);
+    miri.map(drop)
+}
+
+/// Thread sanitizer: data races. The standard library is built with it too, or its channels and
+/// locks would look like races; the runtime is that of the nightly toolchain.
+pub(crate) fn thread() -> Result<u32> {
+    prepare()?;
+    let compiler = BuildStd::find()?;
+    println!("compiler: {}", compiler.describe());
+    let sysroot = shell::output(shell::command("rustc").args(["+nightly", "--print", "sysroot"]))?;
+    let folder = Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET);
+    let runtime = folder.join("lib/librustc-nightly_rt.tsan.a");
+    ensure!(runtime.is_file(), "{}: no such runtime", runtime.display());
+    let link = format!(
+        "-Clink-arg=-Wl,--whole-archive,{},--no-whole-archive,-lc,-lm,-lpthread,-ldl,-lrt",
+        runtime.display()
+    );
+    // The linker that rustup ships: GNU's refuses this archive.
+    let linker = format!("-Clink-arg=-B{}", folder.join("bin/gcc-ld").display());
+    let sanitizer = ["-Zsanitizer=thread", "-Zexternal-clangrt"];
+    let flags = [&sanitizer[..], &[&link, &linker, "-Clink-arg=-fuse-ld=lld"]].concat();
+    let mut cargo = compiler.cargo_with_std("test", TARGET);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    test("thread", cargo)
+}
+
+/// Address sanitizer: accesses outside of what is allocated, or after it was freed; leaks.
+pub(crate) fn address() -> Result<u32> {
+    prepare()?;
+    let mut cargo = tools::nightly(["test", "--target", TARGET]);
+    cargo.env("RUSTFLAGS", "-Zsanitizer=address");
+    test("address", cargo)
+}
+
+fn prepare() -> Result<()> {
+    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        bail!("the sanitizers are run on {TARGET} alone");
+    }
+    setup::run()?;
+    tools::ensure_nightly()
+}
+
+fn test(name: &str, mut cargo: Command) -> Result<u32> {
+    cargo.args(PACKAGES).args(TESTS).arg("--target-dir");
+    shell::run_tests(cargo.arg(shell::target_dir("sanitize").join(name)))
+        .with_context(|| format!("under the {name} sanitizer"))
+}
+
+pub(crate) const MIRI_MISSING: &str = "no toolchain here has the component miri";
+
+/// Miri on the core's tests that are short enough for it: undefined behaviour of every kind.
+/// `None` where the component is missing.
+pub(crate) fn miri() -> Result<Option<u32>> {
+    let is_there = shell::succeeds(&mut tools::nightly(["miri", "--version"]));
+    if !is_there {
+        return Ok(None);
+    }
+    let mut cargo = tools::nightly(["miri", "test", "--package", "delta-core", "--lib"]);
+    // Seconds, not hours: neither random cases nor millions of records.
+    cargo.args(["--", "--skip", "prop_", "--skip", "across_threads"]);
+    cargo.env("CARGO_TARGET_DIR", shell::target_dir("miri"));
+    shell::run_tests(&mut cargo).map(Some)
+}

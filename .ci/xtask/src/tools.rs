@@ -1,0 +1,81 @@
+//! Cargo subcommands of pinned versions, installed into target/tools, and toolchains.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::shell;
+
+/// A cargo subcommand from crates.io.
+pub(crate) struct Tool {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+}
+
+pub(crate) const CARGO_FUZZ: Tool = Tool {
+    name: "cargo-fuzz",
+    version: "0.13.2",
+};
+pub(crate) const CARGO_DENY: Tool = Tool {
+    name: "cargo-deny",
+    version: "0.20.2",
+};
+
+impl Tool {
+    /// Installs the tool unless this version is already there.
+    pub(crate) fn ensure(&self) -> Result<()> {
+        let installed = shell::output(
+            shell::command("cargo")
+                .args(["install", "--list", "--root"])
+                .arg(folder()),
+        )
+        .unwrap_or_default();
+        let line = format!("{} v{}:", self.name, self.version);
+        if installed.lines().any(|found| found == line) {
+            return Ok(());
+        }
+        println!("installing {} {}", self.name, self.version);
+        let mut install = shell::cargo(["install", self.name, "--version", self.version]);
+        shell::run(install.args(["--locked", "--root"]).arg(folder()))
+    }
+}
+
+fn folder() -> PathBuf {
+    shell::target_dir("tools")
+}
+
+/// Lets `command` find the installed tools.
+pub(crate) fn add_path(command: &mut Command) -> Result<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder().join("bin")).chain(std::env::split_paths(&path));
+    let joined = std::env::join_paths(folders).context("PATH")?;
+    command.env("PATH", joined);
+    Ok(())
+}
+
+/// Makes sure of rustup's nightly toolchain, which alone has libFuzzer's coverage and sanitizers.
+pub(crate) fn ensure_nightly() -> Result<()> {
+    if has_nightly() {
+        return Ok(());
+    }
+    println!("installing the nightly toolchain");
+    let mut install = shell::command("rustup");
+    shell::run(install.args(["toolchain", "install", "nightly", "--profile", "minimal"]))?;
+    ensure!(
+        has_nightly(),
+        "rustup has no nightly toolchain: rustup toolchain install nightly"
+    );
+    Ok(())
+}
+
+fn has_nightly() -> bool {
+    shell::succeeds(&mut nightly(["--version"]))
+}
+
+/// `cargo` of the nightly toolchain.
+pub(crate) fn nightly<const N: usize>(arguments: [&str; N]) -> Command {
+    let mut cargo = shell::cargo(["+nightly"]);
+    cargo.args(arguments);
+    cargo
+}

@@ -1,0 +1,114 @@
+//! Lists on the stack, and what is between two of them.
+
+use crate::graph::encode::Link;
+
+/// The most neighbours of any list.
+pub(super) const LIST_MAX: usize = u8::MAX as usize;
+
+/// The neighbours of one node.
+pub(super) struct List {
+    slots: [u32; LIST_MAX],
+    len: usize,
+}
+
+impl List {
+    pub(super) const EMPTY: Self = Self {
+        slots: [0; LIST_MAX],
+        len: 0,
+    };
+
+    /// What does not fit is dropped.
+    pub(super) fn push(&mut self, slot: u32) {
+        if let Some(word) = self.slots.get_mut(self.len) {
+            *word = slot;
+            self.len += 1;
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[u32] {
+        self.slots.get(..self.len).unwrap_or(&[])
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [u32] {
+        self.slots.get_mut(..self.len).unwrap_or_default()
+    }
+}
+
+/// Nodes whose lists an operation can have changed: one, and two lists of neighbours.
+pub(super) struct Touched {
+    slots: [u32; 2 * LIST_MAX + 1],
+    len: usize,
+}
+
+impl Touched {
+    pub(super) fn new(slot: u32) -> Self {
+        let mut touched = Self {
+            slots: [0; 2 * LIST_MAX + 1],
+            len: 0,
+        };
+        touched.add(&[slot]);
+        touched
+    }
+
+    pub(super) fn add(&mut self, slots: &[u32]) {
+        let free = self.slots.get_mut(self.len..).unwrap_or_default();
+        for (word, &slot) in free.iter_mut().zip(slots) {
+            *word = slot;
+        }
+        self.len += slots.len();
+    }
+
+    /// Ascending, each once.
+    pub(super) fn sorted(&mut self) -> &[u32] {
+        let slots = self.slots.get_mut(..self.len).unwrap_or_default();
+        slots.sort_unstable();
+        let mut kept = 0;
+        for place in 0..slots.len() {
+            let slot = slots.get(place).copied();
+            if place == 0 || slots.get(kept - 1).copied() != slot {
+                if let (Some(word), Some(slot)) = (slots.get_mut(kept), slot) {
+                    *word = slot;
+                }
+                kept += 1;
+            }
+        }
+        slots.get(..kept).unwrap_or(&[])
+    }
+}
+
+/// What an insert of `slot` did to a list; `None` if it is nothing that a [`Link`] can tell.
+pub(super) fn link_between(before: &[u32], now: &[u32], slot: u32) -> Option<Link> {
+    let mut link = Link::default();
+    let mut now = now.iter().copied().peekable();
+    for (place, &known) in before.iter().enumerate() {
+        while let Some(added) = now.next_if(|&new| new < known) {
+            link.is_linked |= (added == slot).then_some(true)?;
+        }
+        if now.next_if_eq(&known).is_none() {
+            link.removed |= 1_u64.checked_shl(u32::try_from(place).ok()?)?;
+        }
+    }
+    for added in now {
+        link.is_linked |= (added == slot).then_some(true)?;
+    }
+    Some(link)
+}
+
+/// The neighbours that went and those that came; `None` if the lists are equal.
+pub(super) fn between(before: &[u32], now: &[u32]) -> Option<(List, List)> {
+    if before == now {
+        return None;
+    }
+    let (mut removed, mut added) = (List::EMPTY, List::EMPTY);
+    let mut now = now.iter().copied().peekable();
+    for &known in before {
+        while let Some(new) = now.next_if(|&new| new < known) {
+            added.push(new);
+        }
+        if now.next_if_eq(&known).is_none() {
+            removed.push(known);
+        }
+    }
+    now.for_each(|new| added.push(new));
+    Some((removed, added))
+}

@@ -1,0 +1,348 @@
+//! Checks a set of edits against the unchanged graph, and predicts what it leads to.
+
+mod list;
+
+use super::{
+    Adjacency, Edit, EditError, LAYERS_MAX, ListChange, Slots,
+    adjacency::State,
+    digest::{ListKey, entry_term, list_sum, node_term, tombstone_term},
+};
+use list::List;
+
+/// A set of edits that was checked and can be made: [`Prepared::commit`] cannot fail.
+#[derive(Debug)]
+#[must_use = "nothing changes before commit"]
+pub struct Prepared<'g, 'm, I> {
+    graph: &'g mut Adjacency<'m>,
+    edits: I,
+    next: State,
+}
+
+impl<'a, I: Iterator<Item = Edit<'a>>> Prepared<'_, '_, I> {
+    /// The digest that the graph will have.
+    #[must_use]
+    pub const fn digest(&self) -> u64 {
+        self.next.digest
+    }
+
+    /// Refuses unless the graph will have the digest that its writer says.
+    ///
+    /// # Errors
+    /// [`EditError::Diverged`].
+    pub fn expect_digest(self, expected: u64) -> Result<Self, EditError> {
+        let predicted = self.next.digest;
+        if predicted == expected {
+            Ok(self)
+        } else {
+            Err(EditError::Diverged {
+                expected,
+                predicted,
+            })
+        }
+    }
+
+    /// Makes the edits. O(their lists).
+    pub fn commit(self) {
+        self.graph.commit(self.edits, self.next);
+    }
+}
+
+impl<'m> Adjacency<'m> {
+    /// Checks a whole set of edits and predicts the digest after it, without a change. The edits
+    /// are read twice, now and by [`Prepared::commit`]. O(edges that change + lists replaced).
+    ///
+    /// Symmetric edges are not demanded (indexes prune back-links), nor that all nodes can be
+    /// reached.
+    ///
+    /// # Errors
+    /// [`EditError`], naming the first edit that cannot be made.
+    pub fn prepare<'g, 'a, I>(
+        &'g mut self,
+        edits: I,
+    ) -> Result<Prepared<'g, 'm, I::IntoIter>, EditError>
+    where
+        I: IntoIterator<Item = Edit<'a>>,
+        I::IntoIter: Clone,
+    {
+        let edits = edits.into_iter();
+        let next = self.predict(edits.clone())?;
+        Ok(Prepared {
+            graph: self,
+            edits,
+            next,
+        })
+    }
+
+    /// [`prepare`](Self::prepare) and [`Prepared::commit`]; the digest after them.
+    ///
+    /// # Errors
+    /// [`EditError`]; no byte has changed then.
+    pub fn apply<'a, I>(&mut self, edits: I) -> Result<u64, EditError>
+    where
+        I: IntoIterator<Item = Edit<'a>>,
+        I::IntoIter: Clone,
+    {
+        let prepared = self.prepare(edits)?;
+        let digest = prepared.digest();
+        prepared.commit();
+        Ok(digest)
+    }
+
+    /// Adds one edge. O(degree).
+    ///
+    /// # Errors
+    /// [`EditError`], as of a [`ListChange::Patch`].
+    pub fn add_edge(&mut self, layer: u8, from: u32, to: u32) -> Result<u64, EditError> {
+        let change = ListChange::Link {
+            removed: 0,
+            added: Some(to),
+        };
+        self.apply(core::iter::once(Edit::List {
+            layer,
+            slot: from,
+            change,
+        }))
+    }
+
+    /// Removes one edge. O(degree).
+    ///
+    /// # Errors
+    /// [`EditError`], as of a [`ListChange::Patch`].
+    pub fn remove_edge(&mut self, layer: u8, from: u32, to: u32) -> Result<u64, EditError> {
+        let removed = [to];
+        let change = ListChange::Patch {
+            removed: Slots::from(&removed),
+            added: Slots::EMPTY,
+        };
+        self.apply(core::iter::once(Edit::List {
+            layer,
+            slot: from,
+            change,
+        }))
+    }
+
+    fn predict<'a>(&self, edits: impl Iterator<Item = Edit<'a>>) -> Result<State, EditError> {
+        let mut check = Check {
+            graph: self,
+            next: self.state,
+            place: 0,
+            level_inserted: None,
+        };
+        for (index, edit) in (0_u32..).zip(edits) {
+            let place = place(&edit);
+            if place < check.place {
+                return Err(EditError::Order { index });
+            }
+            check.place = place.saturating_add(1);
+            check.edit(&edit)?;
+        }
+        check.entry()
+    }
+}
+
+/// Where an edit stands in a set: each place is taken at most once, in ascending order.
+fn place(edit: &Edit<'_>) -> u64 {
+    const TOMBSTONES: u64 = 1;
+    const INSERT: u64 = 1 << 33;
+    const LISTS: u64 = INSERT + 1;
+    const ENTRY: u64 = LISTS + (1 << 40);
+    match *edit {
+        // The only place 0; what follows stands below the place after it.
+        Edit::Clear => 0,
+        Edit::Tombstone { slot } => TOMBSTONES + u64::from(slot),
+        Edit::Insert { .. } => INSERT,
+        Edit::List { layer, slot, .. } => LISTS + (u64::from(layer) << 32 | u64::from(slot)),
+        Edit::Entry { .. } => ENTRY,
+    }
+}
+
+struct Check<'g, 'm> {
+    graph: &'g Adjacency<'m>,
+    /// The state after the edits seen.
+    next: State,
+    /// Least place of the next edit.
+    place: u64,
+    /// Level of the node that the set inserts.
+    level_inserted: Option<u8>,
+}
+
+impl Check<'_, '_> {
+    fn edit(&mut self, edit: &Edit<'_>) -> Result<(), EditError> {
+        match *edit {
+            Edit::Clear => {
+                self.next = State::default();
+                self.place = u64::MAX;
+                Ok(())
+            }
+            Edit::Tombstone { slot } => self.tombstone(slot),
+            Edit::Insert { slot, level } => self.insert(slot, level),
+            Edit::List {
+                layer,
+                slot,
+                change,
+            } => self.list(layer, slot, change),
+            Edit::Entry { slot } => {
+                let level = self.level(slot)?;
+                self.drop_entry();
+                self.next.entry = slot;
+                self.next.digest = self.next.digest.wrapping_add(entry_term(slot, level));
+                Ok(())
+            }
+        }
+    }
+
+    fn tombstone(&mut self, slot: u32) -> Result<(), EditError> {
+        self.level(slot)?;
+        if self.graph.is_tombstone(slot) {
+            return Err(EditError::AlreadyTombstone { slot });
+        }
+        self.next.tombstone_count += 1;
+        self.next.digest = self.next.digest.wrapping_add(tombstone_term(slot));
+        Ok(())
+    }
+
+    fn insert(&mut self, slot: u32, level: u8) -> Result<(), EditError> {
+        let expected = self.graph.node_count();
+        if slot != expected {
+            return Err(EditError::SlotNotNext { slot, expected });
+        }
+        if !self.graph.has_room(level) {
+            return Err(EditError::Full { slot, level });
+        }
+        self.level_inserted = Some(level);
+        self.next.node_count += 1;
+        self.next.upper_blocks += u32::from(level);
+        self.next.level_max = self.next.level_max.max(level);
+        self.next.digest = self.next.digest.wrapping_add(node_term(slot, level));
+        Ok(())
+    }
+
+    fn list(&mut self, layer: u8, slot: u32, change: ListChange<'_>) -> Result<(), EditError> {
+        if layer > self.level(slot)? {
+            return Err(EditError::MissingLayer { layer, slot });
+        }
+        let current = self.graph.neighbours(layer, slot).unwrap_or(&[]);
+        let key = ListKey::new(layer, slot);
+        let list = List {
+            layer,
+            slot,
+            current,
+            key,
+        };
+        let (gone, come, sum) = match change {
+            ListChange::Replace(slots) => {
+                let sum = list_sum(layer, slot, current);
+                let come = self.added(&list, slots, false)?;
+                (current.len(), slots.len(), come.wrapping_sub(sum))
+            }
+            ListChange::Patch { removed, added } => {
+                let gone = list.removed(removed)?;
+                let come = self.added(&list, added, true)?;
+                (removed.len(), added.len(), come.wrapping_sub(gone))
+            }
+            ListChange::Link { removed, added } => {
+                let gone = list.removed_places(removed)?;
+                let mut come = 0;
+                if let Some(to) = added {
+                    self.edge(&list, to)?;
+                    list.is_new(to)?;
+                    come = key.edge_term(to);
+                }
+                let counts = (removed.count_ones() as usize, usize::from(added.is_some()));
+                (counts.0, counts.1, come.wrapping_sub(gone))
+            }
+        };
+        // No more goes than there is: `List` found all of it.
+        let degree = current.len() - gone + come;
+        let degree_max = self.graph.shape().degree_max_of(layer);
+        if degree > usize::from(degree_max) {
+            return Err(EditError::Degree {
+                layer,
+                slot,
+                degree: u32::try_from(degree).unwrap_or(u32::MAX),
+                degree_max,
+            });
+        }
+        self.next.edge_count = self.next.edge_count - gone as u64 + come as u64;
+        self.next.digest = self.next.digest.wrapping_add(sum);
+        Ok(())
+    }
+
+    /// The level of a node that exists or is inserted by this set.
+    #[inline]
+    fn level(&self, slot: u32) -> Result<u8, EditError> {
+        if let Some(level) = self.graph.level(slot) {
+            return Ok(level);
+        }
+        match self.level_inserted {
+            Some(level) if slot == self.graph.node_count() => Ok(level),
+            _ => Err(EditError::MissingNode { slot }),
+        }
+    }
+
+    /// Whether an edge of `list` may lead to `to`.
+    #[inline]
+    fn edge(&self, list: &List<'_>, to: u32) -> Result<(), EditError> {
+        let layer = list.layer;
+        if to == list.slot {
+            return Err(EditError::SelfLink { layer, slot: to });
+        }
+        if layer > self.level(to)? {
+            return Err(EditError::MissingLayer { layer, slot: to });
+        }
+        Ok(())
+    }
+
+    /// The sum of the edges to `slots`, all of which may be.
+    #[inline]
+    fn added(
+        &self,
+        list: &List<'_>,
+        slots: Slots<'_>,
+        must_be_new: bool,
+    ) -> Result<u64, EditError> {
+        let mut sum = 0_u64;
+        let mut least = 0;
+        slots.try_each(|to| {
+            list.ascends(to, &mut least)?;
+            self.edge(list, to)?;
+            if must_be_new {
+                list.is_new(to)?;
+            }
+            sum = sum.wrapping_add(list.key.edge_term(to));
+            Ok(())
+        })?;
+        Ok(sum)
+    }
+
+    fn drop_entry(&mut self) {
+        if let Some(entry) = self.graph.entry() {
+            let term = entry_term(entry, self.graph.level_max());
+            self.next.digest = self.next.digest.wrapping_sub(term);
+        }
+    }
+
+    /// The state after the set, if its entry is of the highest level.
+    fn entry(self) -> Result<State, EditError> {
+        let next = self.next;
+        if next.node_count == 0 {
+            return Ok(next);
+        }
+        // Only an entry edit takes this place; without one, there must have been an entry.
+        if self.graph.node_count() == 0 && self.place <= place(&Edit::Entry { slot: 0 }) {
+            return Err(EditError::MissingEntry);
+        }
+        let (slot, level_max) = (next.entry, next.level_max);
+        let level = self.level(slot)?;
+        if level != level_max {
+            return Err(EditError::EntryLevel {
+                slot,
+                level,
+                level_max,
+            });
+        }
+        Ok(next)
+    }
+}
+
+const _: () = assert!((LAYERS_MAX as u64) << 32 < 1 << 40);

@@ -1,0 +1,199 @@
+//! What a graph refuses, and that it then is what it was.
+
+use super::{Memory, SMALL, bytes, four_nodes, link, patch, replace};
+use crate::graph::{Edit, EditError, EditError as E};
+
+fn refusal(edits: &[Edit<'_>]) -> EditError {
+    let mut memory = Memory::new(SMALL);
+    let mut graph = four_nodes(&mut memory);
+    graph.apply([Edit::Tombstone { slot: 1 }]).unwrap();
+    let before = bytes(&graph);
+    let error = graph.apply(edits.iter().copied()).unwrap_err();
+    assert_eq!(bytes(&graph), before, "{edits:?}");
+    error
+}
+
+#[test]
+fn edits_that_do_not_fit_the_graph() {
+    // Lists of layer 0: 0: 2 3, 1: 0, 2: 0 1, 3: 0 1 2.
+    let cases: [(Edit<'_>, EditError); 14] = [
+        (link(0, 0, 0, Some(9)), E::MissingNode { slot: 9 }),
+        (link(0, 9, 0, Some(0)), E::MissingNode { slot: 9 }),
+        (
+            link(1, 1, 0, Some(0)),
+            E::MissingLayer { layer: 1, slot: 1 },
+        ),
+        (
+            link(1, 2, 0, Some(1)),
+            E::MissingLayer { layer: 1, slot: 1 },
+        ),
+        (link(0, 2, 0, Some(2)), E::SelfLink { layer: 0, slot: 2 }),
+        (
+            link(0, 0, 0, Some(2)),
+            E::DuplicateEdge {
+                layer: 0,
+                from: 0,
+                to: 2,
+            },
+        ),
+        (
+            patch(0, 0, &[1], &[]),
+            E::MissingEdge {
+                layer: 0,
+                from: 0,
+                to: 1,
+            },
+        ),
+        (
+            link(0, 0, 0b100, None),
+            E::MissingPlace {
+                layer: 0,
+                slot: 0,
+                place: 2,
+            },
+        ),
+        (
+            replace(0, 0, &[2, 2]),
+            E::Unsorted {
+                layer: 0,
+                slot: 0,
+                neighbour: 2,
+            },
+        ),
+        (
+            patch(0, 0, &[3, 2], &[]),
+            E::Unsorted {
+                layer: 0,
+                slot: 0,
+                neighbour: 2,
+            },
+        ),
+        (Edit::Tombstone { slot: 1 }, E::AlreadyTombstone { slot: 1 }),
+        (Edit::Tombstone { slot: 4 }, E::MissingNode { slot: 4 }),
+        (
+            Edit::Insert { slot: 5, level: 0 },
+            E::SlotNotNext {
+                slot: 5,
+                expected: 4,
+            },
+        ),
+        (
+            Edit::Insert { slot: 4, level: 32 },
+            E::Full { slot: 4, level: 32 },
+        ),
+    ];
+    for (edit, error) in cases {
+        assert_eq!(refusal(&[edit]), error, "{edit:?}");
+    }
+}
+
+#[test]
+fn degrees_entries_and_room() {
+    let insert = Edit::Insert { slot: 4, level: 2 };
+    assert_eq!(
+        refusal(&[insert]),
+        E::EntryLevel {
+            slot: 0,
+            level: 1,
+            level_max: 2
+        }
+    );
+    assert_eq!(
+        refusal(&[Edit::Entry { slot: 1 }]),
+        E::EntryLevel {
+            slot: 1,
+            level: 0,
+            level_max: 1
+        }
+    );
+    assert_eq!(
+        refusal(&[insert, patch(1, 4, &[], &[0, 2]), Edit::Entry { slot: 7 }]),
+        E::MissingNode { slot: 7 }
+    );
+    let level = 7;
+    assert_eq!(
+        refusal(&[Edit::Insert { slot: 4, level }]),
+        E::Full { slot: 4, level }
+    );
+    let insert = Edit::Insert { slot: 4, level: 0 };
+    assert_eq!(
+        refusal(&[insert, link(0, 3, 0, Some(4)), link(0, 4, 0, Some(4))]),
+        E::SelfLink { layer: 0, slot: 4 }
+    );
+
+    let mut memory = Memory::new(SMALL);
+    let mut graph = memory.graph();
+    let first = Edit::Insert { slot: 0, level: 0 };
+    assert_eq!(graph.apply([first]), Err(E::MissingEntry));
+    graph.apply([first, Edit::Entry { slot: 0 }]).unwrap();
+    for slot in 1..12 {
+        let insert = Edit::Insert { slot, level: 0 };
+        graph.apply([insert]).unwrap();
+    }
+    let (slot, level) = (12, 0);
+    let error = graph.apply([Edit::Insert { slot, level }]);
+    assert_eq!(error, Err(E::Full { slot, level }));
+    graph.apply([replace(0, 0, &[1, 2, 3, 4])]).unwrap();
+    let before = bytes(&graph);
+    let degree = E::Degree {
+        layer: 0,
+        slot: 0,
+        degree: 5,
+        degree_max: 4,
+    };
+    assert_eq!(graph.add_edge(0, 0, 5), Err(degree));
+    assert_eq!(graph.apply([patch(0, 0, &[3], &[5, 6])]), Err(degree));
+    assert_eq!(graph.apply([replace(0, 0, &[1, 2, 3, 4, 5])]), Err(degree));
+    assert_eq!(bytes(&graph), before);
+    graph.apply([patch(0, 0, &[3], &[5])]).unwrap();
+    assert_eq!(graph.neighbours(0, 0), Some(&[1, 2, 4, 5][..]));
+}
+
+#[test]
+fn a_set_out_of_order() {
+    let order = |index| E::Order { index };
+    let insert = Edit::Insert { slot: 4, level: 0 };
+    assert_eq!(refusal(&[Edit::Clear, Edit::Clear]), order(1));
+    assert_eq!(
+        refusal(&[Edit::Tombstone { slot: 0 }, Edit::Clear]),
+        order(1)
+    );
+    assert_eq!(refusal(&[insert, insert]), order(1));
+    assert_eq!(refusal(&[insert, Edit::Tombstone { slot: 0 }]), order(1));
+    assert_eq!(
+        refusal(&[patch(0, 2, &[0], &[]), patch(0, 2, &[1], &[])]),
+        order(1)
+    );
+    assert_eq!(refusal(&[patch(1, 0, &[2], &[]), insert,]), order(1));
+    assert_eq!(
+        refusal(&[patch(1, 0, &[2], &[]), patch(0, 0, &[2], &[])]),
+        order(1)
+    );
+    assert_eq!(
+        refusal(&[Edit::Entry { slot: 2 }, Edit::Entry { slot: 0 }]),
+        order(1)
+    );
+}
+
+#[test]
+fn a_digest_that_its_writer_does_not_say() {
+    let mut memory = Memory::new(SMALL);
+    let mut graph = four_nodes(&mut memory);
+    let before = bytes(&graph);
+    let edits = [patch(0, 3, &[1], &[])];
+    let predicted = graph.prepare(edits).unwrap().digest();
+    let expected = predicted.wrapping_add(1);
+    let refused = graph.prepare(edits).unwrap().expect_digest(expected);
+    assert_eq!(
+        refused.map(|_| ()),
+        Err(E::Diverged {
+            expected,
+            predicted
+        })
+    );
+    assert_eq!(bytes(&graph), before);
+    let prepared = graph.prepare(edits).unwrap().expect_digest(predicted);
+    prepared.unwrap().commit();
+    assert_eq!(graph.digest(), predicted);
+    assert_eq!(graph.neighbours(0, 3), Some(&[0, 2][..]));
+}

@@ -1,0 +1,230 @@
+//! Sections 3 and 4: payloads and values.
+
+use super::bytes::Bytes;
+use super::digest::xxh3;
+use super::frame::Header;
+use super::lz4;
+
+/// Bytes of a plain metadata section, at most.
+pub const SECTION_SIZE_MAX: usize = 65_534;
+
+/// The changed pairs: no value deletes the key.
+pub type Pairs = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Payload {
+    Row(Row),
+    Delete {
+        slot: u32,
+    },
+    Batch {
+        dim: u32,
+        entries: Vec<Entry>,
+    },
+    Start {
+        dim: u32,
+        slot_count: u32,
+        own: Vec<u8>,
+    },
+    End {
+        count: u64,
+    },
+    Resync,
+    Watermark {
+        epoch: u32,
+        sequence: u64,
+    },
+}
+
+/// An insert or update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub slot: u32,
+    pub dim: u32,
+    pub values: Values,
+    pub id: Vec<u8>,
+    pub metadata: Metadata,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Metadata {
+    Pairs(Pairs),
+    /// A compressed section that is broken inside: a reader may notice when it parses the record
+    /// or when it decompresses, but must not take it.
+    BrokenBlock,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub slot: u32,
+    pub prev_sequence: u64,
+    pub values: Values,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Values {
+    Same,
+    /// The bits of every component.
+    Raw(Vec<u32>),
+    /// Index and bits, indices ascending.
+    Sparse(Vec<(u32, u32)>),
+}
+
+impl Values {
+    pub fn apply(&self, row: &mut [u32]) {
+        match self {
+            Self::Same => {}
+            Self::Raw(bits) => row.copy_from_slice(bits),
+            Self::Sparse(changes) => {
+                for &(index, bits) in changes {
+                    row[index as usize] = bits;
+                }
+            }
+        }
+    }
+}
+
+pub fn values(tag: u8, bytes: &[u8], dim: u32) -> Option<Values> {
+    let mut rest = Bytes(bytes);
+    match tag {
+        0 => bytes.is_empty().then_some(Values::Same),
+        1 if bytes.len() as u64 == 4 * u64::from(dim) => {
+            Some(Values::Raw((0..dim).map_while(|_| rest.u32()).collect()))
+        }
+        2 => {
+            let mut changes = Vec::new();
+            let mut index = 0_u64;
+            while changes.is_empty() || !rest.0.is_empty() {
+                index += u64::from(rest.varint()?);
+                if index >= u64::from(dim) {
+                    return None;
+                }
+                changes.push((index as u32, rest.u32()?));
+                index += 1;
+            }
+            Some(Values::Sparse(changes))
+        }
+        _ => None,
+    }
+}
+
+/// The payload of a frame whose checksum fits.
+pub fn read(header: &Header, bytes: &[u8]) -> Option<Payload> {
+    match header.operation {
+        0 | 1 => row(header, bytes).map(Payload::Row),
+        2 if bytes.len() == 4 => Bytes(bytes).u32().map(|slot| Payload::Delete { slot }),
+        3 => batch(header, bytes),
+        5 => control(header, bytes),
+        _ => None,
+    }
+}
+
+fn row(header: &Header, bytes: &[u8]) -> Option<Row> {
+    let mut rest = Bytes(bytes);
+    let (slot, dim, values_size) = (rest.u32()?, rest.u32()?, rest.u32()?);
+    let (id_size, zero, tag) = (rest.u8()?, rest.u16()?, rest.u8()?);
+    let is_insert = header.operation == 0;
+    if dim == 0 || zero != 0 || is_insert != (id_size > 0) {
+        return None;
+    }
+    let values = values(tag, rest.take(values_size as usize)?, dim)?;
+    let id = rest.take(usize::from(id_size))?.to_vec();
+    if is_insert && (header.prev_sequence != 0 || header.vector_id_hash != xxh3(&id) as u32) {
+        return None;
+    }
+    let metadata = match header.is_compressed() {
+        false => Metadata::Pairs(pairs(rest.0)?),
+        true => {
+            let size = rest.varint()? as usize;
+            if !(1..=SECTION_SIZE_MAX).contains(&size) {
+                return None;
+            }
+            lz4::decode(rest.0, size)
+                .and_then(|plain| pairs(&plain))
+                .map_or(Metadata::BrokenBlock, Metadata::Pairs)
+        }
+    };
+    Some(Row {
+        slot,
+        dim,
+        values,
+        id,
+        metadata,
+    })
+}
+
+/// A plain metadata section.
+pub fn pairs(section: &[u8]) -> Option<Pairs> {
+    if section.len() > SECTION_SIZE_MAX {
+        return None;
+    }
+    let mut rest = Bytes(section);
+    let mut pairs: Pairs = Vec::new();
+    while !rest.0.is_empty() {
+        let key_size = rest.u8()?;
+        let key = rest.take(usize::from(key_size))?.to_vec();
+        let value = match rest.varint()? {
+            0 => None,
+            more => Some(rest.take(more as usize - 1)?.to_vec()),
+        };
+        if key.is_empty() || pairs.last().is_some_and(|(before, _)| *before >= key) {
+            return None;
+        }
+        pairs.push((key, value));
+    }
+    Some(pairs)
+}
+
+fn batch(header: &Header, bytes: &[u8]) -> Option<Payload> {
+    let mut rest = Bytes(bytes);
+    let (dim, count) = (rest.u32()?, rest.u32()?);
+    if dim == 0 || count == 0 || names_entity(header) {
+        return None;
+    }
+    let mut entries = Vec::new();
+    for _ in 0..count {
+        let before = rest.0.len();
+        let (slot, distance, size) = (rest.varint()?, rest.varint()?, rest.varint()?);
+        let tag = rest.u8()?;
+        if before - rest.0.len() > 12 || distance == 0 {
+            return None;
+        }
+        entries.push(Entry {
+            slot,
+            prev_sequence: header.sequence.checked_sub(u64::from(distance))?,
+            values: values(tag, rest.take(size as usize)?, dim)?,
+        });
+    }
+    rest.0.is_empty().then_some(Payload::Batch { dim, entries })
+}
+
+fn control(header: &Header, bytes: &[u8]) -> Option<Payload> {
+    let mut rest = Bytes(bytes);
+    let (kind, zeros) = (rest.u8()?, rest.take(3)?);
+    if zeros != [0; 3] || names_entity(header) {
+        return None;
+    }
+    let (word, long) = (rest.u32()?, rest.u64()?);
+    let own = rest.0.to_vec();
+    if kind != 0 && !own.is_empty() || kind != 3 && !header.has_digest() {
+        return None;
+    }
+    match kind {
+        0 if word > 0 && long <= u64::from(u32::MAX) => Some(Payload::Start {
+            dim: word,
+            slot_count: long as u32,
+            own,
+        }),
+        1 if word == 0 => Some(Payload::End { count: long }),
+        2 if word == 0 && long == header.sequence - 1 => Some(Payload::Resync),
+        3 => Some(Payload::Watermark {
+            epoch: word,
+            sequence: long,
+        }),
+        _ => None,
+    }
+}
+
+fn names_entity(header: &Header) -> bool {
+    header.prev_sequence != 0 || header.vector_id_hash != 0
+}

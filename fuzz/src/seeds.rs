@@ -1,0 +1,217 @@
+//! The first inputs of every target, made of the golden vectors: small, and each one reaches the
+//! code behind the first checks.
+
+use crate::oracle::frame::{self, HEADER_SIZE};
+use crate::oracle::region::{PAYLOAD_OFFSET, PAYLOAD_SIZE, STAMP, Shape, set_word};
+use crate::wire::{frames, golden_stream};
+
+/// The seeds of the target of that name.
+///
+/// # Panics
+/// If there is no such target.
+pub fn of(target: &str) -> Vec<Vec<u8>> {
+    match target {
+        "header_parse" => golden().chain(refused()).collect(),
+        "record_stream" => record_streams(),
+        "payload_vector" => payload_vectors(),
+        "payload_graph" => graph_changes(),
+        "codec_decode" => codec_values(),
+        "kernel_differential" => kernel_rows(),
+        "ring_region" => ring_regions(),
+        "ring_hostile_consumer" => ring_operations(),
+        "apply_state_machine" => apply_steps(),
+        other => panic!("no target is called {other}"),
+    }
+}
+
+fn golden() -> impl Iterator<Item = Vec<u8>> {
+    frames("golden").into_iter().map(|(_, frame)| frame)
+}
+
+fn refused() -> impl Iterator<Item = Vec<u8>> {
+    frames("refused").into_iter().map(|(_, frame)| frame)
+}
+
+/// The golden stream, plain and with every repair, and with each refused frame in it.
+fn record_streams() -> Vec<Vec<u8>> {
+    let stream = golden_stream();
+    let start = frames("golden")[0].1.len();
+    let mut seeds: Vec<_> = [0, 1, 3, 7, 15]
+        .into_iter()
+        .map(|mode| [&[mode][..], &stream].concat())
+        .collect();
+    seeds.extend(refused().map(|frame| {
+        let (front, rest) = stream.split_at(start);
+        [&[3], front, &frame, rest].concat()
+    }));
+    seeds
+}
+
+fn payload_vectors() -> Vec<Vec<u8>> {
+    golden()
+        .chain(refused())
+        .filter(|frame| frame[8] < 2)
+        .map(|frame| {
+            let is_insert = u8::from(frame[8] == 0);
+            let compressed = (frame[9] & 1) << 1;
+            [&[is_insert | compressed | 12][..], &frame[HEADER_SIZE..]].concat()
+        })
+        .collect()
+}
+
+/// All golden changes, and each refused one behind those that it is refused by.
+fn graph_changes() -> Vec<Vec<u8>> {
+    let framed = |bytes: Vec<u8>| [&[bytes.len() as u8][..], &bytes].concat();
+    let golden = frames("graph")
+        .into_iter()
+        .flat_map(|(_, change)| framed(change));
+    let refused = frames("graph-refused").into_iter();
+    let mut seeds = vec![[0].into_iter().chain(golden).collect()];
+    seeds.extend(refused.map(|(_, change)| [vec![1], framed(change)].concat()));
+    seeds
+}
+
+/// The values of the golden rows, for rows of their dim.
+fn codec_values() -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> = golden()
+        .filter(|frame| frame[8] < 2)
+        .map(|frame| {
+            let payload = &frame[HEADER_SIZE..];
+            let size = usize::from(payload[8]);
+            let head = [payload[15], payload[4], payload[5], 1, 2, 3, 4];
+            [&head[..], &payload[16..16 + size]].concat()
+        })
+        .collect();
+    // Gaps of one, two and three bytes in a long row.
+    let sparse = [
+        &[2, 0xff, 0x07, 9, 9, 9, 9, 5, 1, 0, 0, 0x80][..],
+        &[0xac, 0x02, 0, 0, 0xc0, 0x7f, 0x80, 0x08, 1, 0, 0, 0],
+    ];
+    seeds.push(sparse.concat());
+    seeds
+}
+
+fn kernel_rows() -> Vec<Vec<u8>> {
+    let rows = |mode: u8, old: &[u32], edits: &[u8]| {
+        let old: Vec<u8> = old.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+        let mut back = edits.to_vec();
+        back.resize(old.len(), 0xff);
+        [&[mode][..], &0x3f00_0000_u32.to_le_bytes(), &old, &back].concat()
+    };
+    let special: [u32; 8] = [
+        0,
+        1 << 31,
+        0x7fc0_0000,
+        0x7fc0_0001,
+        0x7f80_0000,
+        0xff80_0000,
+        1,
+        0x3f80_0000,
+    ];
+    let long: Vec<u32> = (0..150_u32).map(|d| d.wrapping_mul(0x9e37_79b9)).collect();
+    let edits = [3, 0, 0, 0, 0x80, 0x3f, 77, 0, 1, 0, 0xc0, 0x7f];
+    let swapped: Vec<u8> = special.iter().rev().flat_map(|b| b.to_le_bytes()).collect();
+    vec![
+        rows(0, &special, &swapped),
+        rows(0x32, &special[..5], &[0; 20]),
+        rows(1, &long, &edits),
+        rows(0xf3, &long[..97], &edits),
+    ]
+}
+
+/// Regions that hold the golden frames, and what is left of others.
+fn ring_regions() -> Vec<Vec<u8>> {
+    let shape = Shape {
+        slots: 16,
+        payload_bytes: 2432,
+    };
+    let mut region = vec![0; shape.size()];
+    let mut cursor = 0;
+    for (position, frame) in (0..).zip(golden()) {
+        let (slot, size) = (shape.slot(position), frame.len() - HEADER_SIZE);
+        region[slot..slot + HEADER_SIZE].copy_from_slice(&frame[..HEADER_SIZE]);
+        set_word(&mut region, slot + PAYLOAD_OFFSET, cursor as u32);
+        set_word(&mut region, slot + STAMP, shape.ready_stamp(position));
+        let start = shape.payload_area() + cursor;
+        region[start..start + size].copy_from_slice(&frame[HEADER_SIZE..]);
+        cursor = (cursor + size).next_multiple_of(16);
+    }
+    let input = |shape: u8, repairs: u8, read: u32, ready: u8, scribbles: &[u8], bytes: &[u8]| {
+        let count = (scribbles.len() / 6) as u8;
+        let head = [shape, repairs];
+        [
+            &head[..],
+            &read.to_le_bytes(),
+            &[ready, count],
+            scribbles,
+            bytes,
+        ]
+        .concat()
+    };
+    let mut small = vec![0; 64 * 4];
+    for (slot, size) in [40, 60, 0, 16].into_iter().enumerate() {
+        set_word(&mut small, 64 * slot + PAYLOAD_SIZE, size);
+        set_word(&mut small, 64 * slot + PAYLOAD_OFFSET, (slot % 2) as u32);
+    }
+    // Word 12 of a slot is its stamp.
+    let scribble = [[76, 0, 7, 0, 0, 0], [12, 0, 1, 0, 0, 0]].concat();
+    vec![
+        input(3, 1, 0, 0, &[], &region),
+        input(3, 1, 0, 0, &scribble, &region),
+        input(1, 0x27, u32::MAX - 1, 4, &[], &small),
+        input(2, 7, 5, 3, &scribble, &small),
+        input(0, 7, 1, 1, &[], &[]),
+        input(0, 0, 0, 0, &[], &[]),
+    ]
+}
+
+/// Reserve, commit, batch, release, and a word of the hostile side.
+fn ring_operations() -> Vec<Vec<u8>> {
+    let honest = [
+        0, 9, 9, 1, 30, 20, 3, 1, 2, 3, 12, 4, 2, 0, 64, 64, 0, 64, 64, 3, 9,
+    ];
+    let begin = |shape: u8, position: u32| [&[shape][..], &position.to_le_bytes()].concat();
+    let repeated = |times: usize| honest.repeat(times);
+    vec![
+        [begin(1, 0), repeated(4)].concat(),
+        [begin(3, u32::MAX - 3), repeated(8)].concat(),
+        [
+            begin(0, u32::MAX),
+            repeated(3),
+            vec![5, 1, 2, 3, 4],
+            repeated(3),
+        ]
+        .concat(),
+        [
+            begin(2, 7),
+            repeated(2),
+            vec![7, 6, 0, 8, 0, 0, 0],
+            repeated(2),
+        ]
+        .concat(),
+        [
+            begin(1, 1),
+            vec![6, 1, 0, 0, 0],
+            repeated(2),
+            vec![0, 50, 255],
+        ]
+        .concat(),
+    ]
+}
+
+/// The golden stream, over an empty base and over others, and steps that the composer reads.
+fn apply_steps() -> Vec<Vec<u8>> {
+    let stream = golden_stream();
+    let mut seeds: Vec<Vec<u8>> = [1, 3, 7, 9, 15, 0x49]
+        .into_iter()
+        .map(|mode| [&[mode][..], &stream].concat())
+        .collect();
+    assert!(frame::header(&stream).is_some());
+    for base in [0, 0x40] {
+        let steps: Vec<u8> = (0..400_u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        seeds.push([&[base][..], &steps].concat());
+    }
+    seeds
+}

@@ -1,0 +1,147 @@
+//! A stream is read as the oracle reads it: the same records, and the same verdict where it ends.
+//!
+//! Input: a byte of [`Repairs`], then frames.
+
+use delta_core::codec;
+use delta_core::payload::metadata::{MetadataSection, SECTION_SIZE_MAX};
+use delta_core::payload::{Payload, control::Control};
+use delta_core::record::Record;
+use delta_core::stream::StreamReader;
+
+use super::header_parse;
+use crate::oracle::payload::{Entry, Metadata, Row, Values};
+use crate::oracle::stream::{Next, Stream};
+use crate::oracle::{frame, payload};
+use crate::shape::{Repairs, repair};
+
+pub fn run(input: &[u8]) {
+    let Some((&mode, bytes)) = input.split_first() else {
+        return;
+    };
+    let stream = repair(bytes, Repairs::from_mode(mode));
+    agree_on_the_first_frame(&stream);
+    let mut oracle = Stream::new(&stream);
+    let mut reader = StreamReader::new(&stream);
+    loop {
+        let offset = reader.offset();
+        let (found, expected) = (reader.next(), oracle.step());
+        match (found, expected) {
+            (Some(Ok(record)), Next::Frame(expected)) => {
+                assert_eq!(same(&record), expected, "at byte {offset}");
+            }
+            (Some(Err(_)), Next::Frame(expected)) if has_broken_block(&expected) => break,
+            (Some(Err(_)), Next::Refused) | (None, Next::Done) => break,
+            (found, expected) => panic!("at byte {offset}: {found:?} for {expected:?}"),
+        }
+    }
+    assert!(reader.next().is_none(), "a reader ends after an error");
+}
+
+/// A record on its own, whatever stands around it.
+fn agree_on_the_first_frame(bytes: &[u8]) {
+    match (Record::split(bytes), frame::split(bytes)) {
+        (Ok((record, rest)), Some((expected, expected_rest))) => {
+            assert_eq!(same(&record), expected);
+            assert_eq!(rest, expected_rest);
+            assert_eq!(record.size(), bytes.len() - rest.len());
+            assert_eq!(Record::parse(bytes).is_ok(), rest.is_empty());
+        }
+        (Err(_), None) => {}
+        (Err(_), Some((expected, _))) if has_broken_block(&expected) => {}
+        (found, expected) => panic!("{found:?} for {expected:?}"),
+    }
+}
+
+fn has_broken_block(frame: &frame::Frame) -> bool {
+    match &frame.payload {
+        payload::Payload::Row(row) => row.metadata == Metadata::BrokenBlock,
+        _ => false,
+    }
+}
+
+/// The core's record as the oracle has it.
+pub fn same(record: &Record<'_>) -> frame::Frame {
+    let payload = match record.payload() {
+        Payload::Insert(vector) | Payload::Update(vector) => payload::Payload::Row(Row {
+            slot: vector.slot(),
+            dim: vector.dim(),
+            values: same_values(vector.values()),
+            id: vector.id().to_vec(),
+            metadata: same_metadata(vector.metadata()),
+        }),
+        Payload::Delete { slot } => payload::Payload::Delete { slot: *slot },
+        Payload::Batch(batch) => payload::Payload::Batch {
+            dim: batch.dim(),
+            entries: batch
+                .entries()
+                .map(|entry| Entry {
+                    slot: entry.slot,
+                    prev_sequence: entry.prev_sequence,
+                    values: same_values(&entry.values),
+                })
+                .collect(),
+        },
+        Payload::Control(control) => same_control(control),
+        other => panic!("a payload that the oracle does not know: {other:?}"),
+    };
+    frame::Frame {
+        header: header_parse::same(record.header()),
+        payload,
+    }
+}
+
+fn same_control(control: &Control<'_>) -> payload::Payload {
+    match *control {
+        Control::Start {
+            dim,
+            slot_count,
+            consumer_bytes,
+        } => payload::Payload::Start {
+            dim,
+            slot_count,
+            own: consumer_bytes.to_vec(),
+        },
+        Control::End { record_count } => payload::Payload::End {
+            count: record_count,
+        },
+        Control::Resync { .. } => payload::Payload::Resync,
+        Control::Watermark {
+            source_epoch,
+            source_sequence,
+        } => payload::Payload::Watermark {
+            epoch: source_epoch,
+            sequence: source_sequence,
+        },
+        _ => panic!("a control that the oracle does not know: {control:?}"),
+    }
+}
+
+/// The core's values as the oracle has them.
+pub fn same_values(values: &codec::Values<'_>) -> Values {
+    match values {
+        codec::Values::Same => Values::Same,
+        codec::Values::Raw(raw) => Values::Raw(
+            raw.as_bytes()
+                .chunks_exact(4)
+                .map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")))
+                .collect(),
+        ),
+        codec::Values::Sparse(sparse) => Values::Sparse(sparse.iter().collect()),
+        other => panic!("a codec that the oracle does not know: {other:?}"),
+    }
+}
+
+/// The core's metadata as the oracle has them.
+pub fn same_metadata(section: &MetadataSection<'_>) -> Metadata {
+    let mut scratch = vec![0xa5; SECTION_SIZE_MAX];
+    section
+        .decode(&mut scratch)
+        .map_or(Metadata::BrokenBlock, |changes| {
+            Metadata::Pairs(
+                changes
+                    .into_iter()
+                    .map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)))
+                    .collect(),
+            )
+        })
+}

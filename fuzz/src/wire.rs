@@ -1,0 +1,42 @@
+//! The golden vectors, read from WIRE.md.
+
+const WIRE: &str = include_str!("../../delta-core/WIRE.md");
+
+/// The frames of all fenced blocks of one kind (`golden`, `refused`), in order: `(name, bytes)`.
+///
+/// # Panics
+/// If WIRE.md is not as its own text says.
+pub fn frames(kind: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let fence = format!("\n```{kind} ");
+    let frames: Vec<_> = WIRE
+        .split(fence.as_str())
+        .skip(1)
+        .map(|block| {
+            let (name, rest) = block.split_once('\n').expect("a name ends its line");
+            let (hex, _) = rest.split_once("```").expect("a fence ends the block");
+            (name, bytes_of(hex))
+        })
+        .collect();
+    assert!(!frames.is_empty(), "WIRE.md has no {kind} frames");
+    frames
+}
+
+/// All golden frames, which are one stream.
+pub fn golden_stream() -> Vec<u8> {
+    frames("golden")
+        .into_iter()
+        .flat_map(|(_, frame)| frame)
+        .collect()
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hex
+        .chars()
+        .filter_map(|digit| digit.to_digit(16))
+        .map(|digit| digit as u8)
+        .collect();
+    digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
+}
