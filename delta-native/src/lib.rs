@@ -1,7 +1,7 @@
 //! Delta on hosts: what `delta-core` leaves to its surroundings.
 //!
-//! - [`region`], [`clock`]: memory for a ring and time for records, which the core is given and
-//!   never takes.
+//! - [`region`], [`clock`]: memory for a ring, of one process or shared by two, and time for
+//!   records, which the core is given and never takes. On Linux `futex`: sleeping on a ring.
 //! - [`npy`]: arrays from `.npy` files, checked so that a damaged file is an error and never a
 //!   large allocation.
 //! - [`stream`]: update streams on disk (four shapes) as one list of insert, update and delete
@@ -23,11 +23,14 @@
 //! }
 //! # Ok::<(), delta_native::stream::StreamError>(())
 //! ```
+#![deny(unsafe_code)]
 
 pub mod array_delta;
 pub mod clock;
 #[cfg(test)]
 mod fixtures;
+#[cfg(target_os = "linux")]
+pub mod futex;
 pub mod inspect;
 pub mod memory;
 pub mod npy;

@@ -148,6 +148,33 @@ impl Geometry {
         self.control_offset() + CONTROL_SIZE_U32 as usize
     }
 
+    /// What stands at [`Self::control_offset`] in an empty ring, for one who makes a region without
+    /// mapping it: [`Self::region_size`] zero bytes but for these, all there before a peer looks.
+    ///
+    /// ```
+    /// use delta_core::ring::Geometry;
+    /// let block = Geometry::new(8, 1024)?.control_block();
+    /// assert_eq!(block[..20], *b"DLTA\x01\0\0\0\x08\0\0\0\0\x04\0\0\x01\0\0\0");
+    /// # Ok::<(), delta_core::ring::GeometryError>(())
+    /// ```
+    #[must_use]
+    pub fn control_block(self) -> [u8; CONTROL_SIZE] {
+        let mut block = [0; CONTROL_SIZE];
+        for (word, value) in [
+            (ControlWord::Magic, MAGIC),
+            (ControlWord::Version, REGION_VERSION),
+            (ControlWord::Slots, self.slots()),
+            (ControlWord::PayloadBytes, self.payload_bytes),
+            (ControlWord::Ready, READY),
+        ] {
+            let bytes = block.iter_mut().skip(word as usize);
+            for (byte, value) in bytes.zip(value.to_le_bytes()) {
+                *byte = value;
+            }
+        }
+        block
+    }
+
     /// The slot of a position: below [`Self::slots`].
     #[inline]
     pub(super) const fn index(self, position: u32) -> u32 {

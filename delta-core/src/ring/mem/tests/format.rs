@@ -10,6 +10,7 @@ fn a_new_region_has_the_control_block_of_the_format() {
     assert_eq!(control, *b"DLTA\x01\0\0\0\x04\0\0\0\x80\0\0\0\x01\0\0\0");
     assert_eq!(shared.read::<CONTROL>(0), [0; CONTROL]);
     assert_eq!(shared.read::<620>(CONTROL + 20), [0; 620]);
+    assert_eq!(shared.read::<640>(CONTROL), geometry().control_block());
 }
 
 #[test]
