@@ -11,6 +11,10 @@ use crate::memory::Memory;
 use crate::oracle::bytes::Bytes;
 use crate::oracle::region::{self, Look, Shape, look, set_word, word};
 
+/// The waiting flags' offsets in the control block: each side clears its own when it takes over.
+const CONSUMER_WAITING: usize = 384;
+const PRODUCER_WAITING: usize = 512;
+
 /// Slots and payload bytes.
 const SHAPES: [(u32, u32); 4] = [(2, 16), (4, 128), (8, 80), (16, 2432)];
 
@@ -194,8 +198,12 @@ fn consume(input: &Input, memory: &Memory, region: Region<'_>) {
     let mut found = memory.to_vec();
     for bytes in [&mut expected, &mut found] {
         set_word(bytes, read_word, 0);
+        set_word(bytes, input.shape.control() + CONSUMER_WAITING, 0);
     }
-    assert_eq!(found, expected, "a consumer writes its read position alone");
+    assert_eq!(
+        found, expected,
+        "a consumer writes its read position and its flag alone"
+    );
 }
 
 /// Attaches a producer to the same bytes: it writes only where nothing unreleased lies.
@@ -218,7 +226,10 @@ fn produce(input: &Input) {
         }
     }
     let after = memory.to_vec();
-    assert_eq!(after[shape.control()..], input.bytes[shape.control()..]);
+    // A producer that takes over is awake, whatever the one before it was.
+    let mut control = input.bytes[shape.control()..].to_vec();
+    set_word(&mut control, PRODUCER_WAITING, 0);
+    assert_eq!(after[shape.control()..], control);
     if is_consistent(shape, &input.bytes) {
         let after = published(shape, &after);
         assert_eq!(
