@@ -28,8 +28,9 @@
 //!
 //! # Which memory
 //! [`StaticRing`] owns its memory, [`Region`] uses the caller's, and [`Region::attach`] joins one
-//! that another process has made. The same producer and consumer run on `LoomMem` under
-//! `cfg(loom)`, where loom tries every interleaving of them, or of a program that uses them.
+//! that another process has made, [`UntrustedRegion::attach`] without trust in it. The same
+//! producer and consumer run on `LoomMem` under `cfg(loom)`, where loom tries every interleaving of
+//! them, or of a program that uses them.
 //!
 //! # Why it is right: positions and stamps
 //! Positions count records and wrap at 2^32; position p uses slot p mod slots, a power of two. Each
@@ -65,12 +66,20 @@
 //! *Sleeping* needs a third argument, made where it is used: see [`Notify`]. Nothing else in the
 //! ring needs sequential consistency.
 //!
+//! # When a side vanishes
+//! A process can be killed between any two stores, and another can take its side. A new producer
+//! finds the last published record by the stamps, empties those of a batch that was never finished,
+//! and goes on behind it; a new consumer starts at `read_position` and reads again what was not
+//! released. Each wakes a peer that its predecessor may have left asleep. Every committed record
+//! arrives at least once, in order, and no other does.
+//!
 //! # What is checked
 //! What comes from the other side is checked against this side's own geometry and state before it
 //! is used: stamps, payload offsets (the cursor or 0) and ends, read positions (never back, never
-//! beyond what was published). A handle that finds damage is poisoned and says so from then on. The
-//! payload views are plain slices all the same: processes that share a region trust each other, as
-//! [`Region::attach`] demands.
+//! beyond what was published). A handle that finds damage is poisoned and says so from then on.
+//! The payload views of a [`Region`] are plain slices all the same: processes that share it trust
+//! each other, as [`Region::attach`] demands. [`UntrustedRegion`] is for those that do not: it
+//! copies by atomics, and what it accepts cannot change any more.
 //!
 //! # Cost
 //! A single record costs one cache line and, with a payload, its bytes; reserve, commit, poll and
