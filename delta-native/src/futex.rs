@@ -8,7 +8,7 @@ use rustix::thread::futex::{self, Flags, Timespec};
 /// Waits by the system's futex, which works between processes that share the word's memory.
 ///
 /// Both ends of a ring must use it. A sleeper looks again every 100 ms without being woken, so that
-/// a peer that was killed before it could wake, and is never attached again, costs no more than that.
+/// a peer that was killed before it could wake, and is never attached again, costs no more.
 ///
 /// ```
 /// use delta_core::ring::{Geometry, Region};
@@ -41,7 +41,7 @@ impl<M: SharedMem<Word = AtomicU32>> Notify<M> for Futex {
     }
 
     fn wake(&self, word: &AtomicU32) {
-        // At most one side waits on a word. The call can fail only for an address that is not mapped.
+        // At most one side waits on a word. The call fails only for an address that is not mapped.
         let _ = futex::wake(word, Flags::empty(), 1);
     }
 }

@@ -231,7 +231,7 @@ impl SharedRegion {
     }
 
     fn memory(&self) -> (NonNull<u8>, usize) {
-        // A mapping has an address. (That of `dangling` is not aligned to 128: attaching refuses it.)
+        // A mapping has an address; that of `dangling` is unaligned, so attaching refuses it.
         let base = NonNull::new(self.map.as_mut_ptr()).unwrap_or(NonNull::dangling());
         (base, self.map.len())
     }

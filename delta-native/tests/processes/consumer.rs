@@ -97,7 +97,7 @@ pub(crate) fn test(extent: Extent) {
     } = journal.read();
     assert!(acked >= extent.records);
     println!(
-        "consumer killed {} times; all of {acked} records were processed, {repeated} more than once",
+        "consumer killed {} times; all of {acked} records were processed, {repeated} repeatedly",
         extent.kills
     );
 }

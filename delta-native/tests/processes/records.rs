@@ -72,8 +72,8 @@ pub(crate) struct Sender<'a, N: Notify<RawMem<'a>>> {
 }
 
 impl<'a, N: Notify<RawMem<'a>>> Sender<'a, N> {
-    /// Sends some records, singly or as one batch, none beyond `last`; `note` is told before what is
-    /// intended, and afterwards that it is committed.
+    /// Sends some records, singly or as one batch, none beyond `last`; `note` is told before what
+    /// is intended, and afterwards that it is committed.
     pub(crate) fn send_some(&mut self, last: u64, mut note: impl FnMut(Entry)) {
         let acked = self.next - 1;
         let is_batch = self.random.below(2) == 0;
