@@ -57,7 +57,7 @@ impl Extent {
 
 /// Small enough to be full and to wrap often.
 fn geometry() -> Geometry {
-    Geometry::new(256, 16_384).unwrap()
+    Geometry::new(256, 32_768).unwrap()
 }
 
 /// Waits until the killed side has made some progress, or for no longer than it takes to start: a

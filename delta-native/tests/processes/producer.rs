@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use delta_core::ring::{Consumer, Notify, RawMem};
 use delta_native::futex::Futex;
@@ -53,20 +54,34 @@ struct Life {
     told: Entry,
 }
 
+/// What the supervisor of the producers and the receiver tell each other.
+struct Control {
+    /// Either has failed.
+    failed: AtomicBool,
+    /// The receiver stops reading, so that records stay in the ring.
+    pause: AtomicBool,
+    /// Records that have arrived.
+    progress: AtomicU64,
+    /// The sequence at which the stream ends.
+    end: AtomicU64,
+}
+
 /// Reads until the sequence `end` has come.
 fn receive<'a, N: Notify<RawMem<'a>>>(
     ring: &mut Consumer<RawMem<'a>, N>,
-    progress: &AtomicU64,
-    end: &AtomicU64,
+    control: &Control,
 ) -> Vec<Arrived> {
     let mut epochs: Vec<Arrived> = Vec::new();
     loop {
         let last = epochs.last().map_or(0, |arrived| arrived.last);
-        if end.load(Ordering::Acquire) == last {
+        if control.end.load(Ordering::Acquire) == last {
             return epochs;
         }
         ring.wait().unwrap();
         while let Some(record) = ring.poll().unwrap() {
+            while control.pause.load(Ordering::Relaxed) && !control.failed.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_micros(50));
+            }
             let (epoch, sequence) = check(record.header(), record.payload());
             record.done();
             match epochs.last_mut() {
@@ -80,7 +95,7 @@ fn receive<'a, N: Notify<RawMem<'a>>>(
                     epochs.push(Arrived { epoch, first, last });
                 }
             }
-            progress.fetch_add(1, Ordering::Relaxed);
+            control.progress.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -90,8 +105,7 @@ fn supervise(
     extent: Extent,
     region: &SharedRegion,
     journal: &Journal,
-    progress: &AtomicU64,
-    end: &AtomicU64,
+    control: &Control,
 ) -> Vec<Life> {
     let mut random = Random(0x5eed);
     let mut lives: Vec<Life> = Vec::new();
@@ -107,18 +121,24 @@ fn supervise(
             // Known to the receiver beforehand, and none that may have arrived already.
             let intended = lives.iter().map(|life| life.told.intended).max();
             let last = extent.records.max(intended.unwrap_or(0) + 1);
-            end.store(last, Ordering::Release);
+            control.end.store(last, Ordering::Release);
             last
         } else {
             u64::MAX - 1
         };
         let numbers = [(EPOCH, epoch.into()), (LAST, last)];
         let producer = Peer::start(TEST, region, journal, &numbers);
+        // Time for it to attach to what its predecessor has left, before that is read.
+        thread::sleep(Duration::from_micros(random.below(10_000)));
+        control.pause.store(false, Ordering::Relaxed);
         if is_last {
             producer.join();
         } else {
             let quota = extent.quota(&mut random);
-            wait_for_a_random_point(&mut random, quota, || progress.load(Ordering::Relaxed));
+            let progress = || control.progress.load(Ordering::Relaxed);
+            wait_for_a_random_point(&mut random, quota, progress);
+            control.pause.store(random.below(4) != 0, Ordering::Relaxed);
+            thread::sleep(Duration::from_micros(random.below(200)));
             producer.kill();
         }
         let (first, told) = (acked + 1, journal.read());
@@ -152,17 +172,21 @@ pub(crate) fn test(extent: Extent) {
     let folder = tempfile::tempdir().unwrap();
     let region = SharedRegion::create_anonymous(geometry()).unwrap();
     let journal = Journal::create(&folder.path().join("journal"));
-    let (failed, progress) = (&AtomicBool::new(false), &AtomicU64::new(0));
-    let end = &AtomicU64::new(u64::MAX);
+    let control = &Control {
+        failed: AtomicBool::new(false),
+        pause: AtomicBool::new(false),
+        progress: AtomicU64::new(0),
+        end: AtomicU64::new(u64::MAX),
+    };
     let (lives, epochs) = thread::scope(|scope| {
         let receiver = scope.spawn(|| {
-            let _alarm = Alarm(failed);
+            let _alarm = Alarm(&control.failed);
             // SAFETY: the region's other side is this program, and takes its role like this one.
-            let mut ring = unsafe { region.consumer(Watchful(failed)) }.unwrap();
-            receive(&mut ring, progress, end)
+            let mut ring = unsafe { region.consumer(Watchful(&control.failed)) }.unwrap();
+            receive(&mut ring, control)
         });
-        let _alarm = Alarm(failed);
-        let lives = supervise(extent, &region, &journal, progress, end);
+        let _alarm = Alarm(&control.failed);
+        let lives = supervise(extent, &region, &journal, control);
         (lives, receiver.join().unwrap())
     });
     let mut unfinished = 0;
@@ -182,7 +206,7 @@ pub(crate) fn test(extent: Extent) {
         "producer killed {} times, {unfinished} of them between announcing and acknowledging \
          records; {} records arrived of sequences 1..={last}, in {} epochs",
         extent.kills,
-        progress.load(Ordering::Relaxed),
+        control.progress.load(Ordering::Relaxed),
         epochs.len(),
     );
 }

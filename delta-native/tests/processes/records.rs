@@ -11,6 +11,8 @@ use crate::journal::Entry;
 const DIM_MAX: u32 = 20;
 /// Bytes of the largest payload.
 const PAYLOAD_MAX: usize = 16 + 4 * DIM_MAX as usize;
+/// Records of the longest run; a ring holds more.
+const RUN_MAX: u64 = 200;
 /// Records that are aborted have this sequence: none ever arrives.
 const ABORTED: u64 = u64::MAX;
 
@@ -77,7 +79,7 @@ impl<'a, N: Notify<RawMem<'a>>> Sender<'a, N> {
     pub(crate) fn send_some(&mut self, last: u64, mut note: impl FnMut(Entry)) {
         let acked = self.next - 1;
         let is_batch = self.random.below(2) == 0;
-        let intended = last.min(acked + 1 + self.random.below(if is_batch { 32 } else { 64 }));
+        let intended = last.min(acked + 1 + self.random.below(RUN_MAX));
         note(Entry {
             acked,
             intended,
