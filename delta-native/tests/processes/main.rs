@@ -100,13 +100,14 @@ fn a_killed_process_gives_its_role_back() {
     let folder = tempfile::tempdir().unwrap();
     let region = SharedRegion::create_anonymous(geometry()).unwrap();
     let journal = Journal::create(&folder.path().join("journal"));
-    let holder = Peer::start(
+    let mut holder = Peer::start(
         "a_killed_process_gives_its_role_back",
         &region,
         &journal,
         &[],
     );
     while journal.read().acked == 0 {
+        assert!(holder.is_alive(), "the peer failed");
         thread::sleep(Duration::from_millis(1));
     }
     let refused = region.untrusting_producer(Polling).unwrap_err();

@@ -56,6 +56,10 @@ impl Peer {
         Self(command.spawn().unwrap())
     }
 
+    pub(crate) fn is_alive(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
     /// Ends the process by SIGKILL, unless it has ended well before.
     pub(crate) fn kill(mut self) {
         self.0.kill().unwrap();
