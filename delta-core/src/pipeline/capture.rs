@@ -9,7 +9,7 @@ use crate::{
     codec::lz4::Lz4Scratch,
     header::DeltaHeader,
     payload::{control::CONTROL_SIZE, metadata::MetadataEdit},
-    ring::{CommitError, Grant, Mem, Producer, ReserveError},
+    ring::{CommitError, Grant, Mem, Notify, Polling, Producer, ReserveError},
 };
 use core::fmt;
 
@@ -51,15 +51,15 @@ impl CaptureError {
 /// reader start from a snapshot. The ring must have room for the row, the id and the metadata as
 /// they are, even where the record will be smaller.
 #[derive(Debug)]
-pub struct Capture<'a, M: Mem> {
-    producer: Producer<M>,
+pub struct Capture<'a, M: Mem, N: Notify<M> = Polling> {
+    producer: Producer<M, N>,
     sequencer: Sequencer<'a>,
     lz4: Option<&'a mut Lz4Scratch>,
 }
 
-impl<'a, M: Mem> Capture<'a, M> {
+impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
     /// Captures into `producer` what `sequencer` numbers.
-    pub fn new(producer: Producer<M>, sequencer: Sequencer<'a>) -> Self {
+    pub fn new(producer: Producer<M, N>, sequencer: Sequencer<'a>) -> Self {
         Self {
             producer,
             sequencer,
@@ -82,6 +82,17 @@ impl<'a, M: Mem> Capture<'a, M> {
     /// Epoch, sequence and digest after the last captured record.
     pub fn position(&self) -> Position {
         self.sequencer.position()
+    }
+
+    /// Waits once for room for a record of `payload_size_max` bytes, and says whether there is.
+    /// It may return early, without room, for any reason that the producer's [`Notify`] has.
+    ///
+    /// # Errors
+    /// [`CaptureError::Ring`], but for [`ReserveError::Full`].
+    pub fn wait_once(&mut self, payload_size_max: usize) -> Result<bool, CaptureError> {
+        self.producer
+            .wait_once(payload_size_max)
+            .map_err(CaptureError::Ring)
     }
 
     /// Captures a new entity and returns its slot. O(dim + metadata).
@@ -195,7 +206,7 @@ impl<'a, M: Mem> Capture<'a, M> {
     pub fn batch(
         &mut self,
         payload_size_max: usize,
-    ) -> Result<CaptureBatch<'_, 'a, M>, CaptureError> {
+    ) -> Result<CaptureBatch<'_, 'a, M, N>, CaptureError> {
         let grant = self
             .producer
             .reserve(payload_size_max)
@@ -235,13 +246,13 @@ impl<'a, M: Mem> Capture<'a, M> {
 /// A batch under construction in the ring. Dropped, it never was; forgotten (as by
 /// [`mem::forget`](core::mem::forget)), it leaves slots behind that take no further change.
 #[derive(Debug)]
-pub struct CaptureBatch<'c, 'a, M: Mem> {
+pub struct CaptureBatch<'c, 'a, M: Mem, N: Notify<M> = Polling> {
     /// `None` once sent.
-    open: Option<(Grant<'c, M>, BatchBuilder)>,
+    open: Option<(Grant<'c, M, N>, BatchBuilder)>,
     sequencer: &'c mut Sequencer<'a>,
 }
 
-impl<M: Mem> CaptureBatch<'_, '_, M> {
+impl<M: Mem, N: Notify<M>> CaptureBatch<'_, '_, M, N> {
     /// Adds the change of one row. O(dim).
     ///
     /// # Errors
@@ -290,7 +301,7 @@ impl<M: Mem> CaptureBatch<'_, '_, M> {
     }
 }
 
-impl<M: Mem> Drop for CaptureBatch<'_, '_, M> {
+impl<M: Mem, N: Notify<M>> Drop for CaptureBatch<'_, '_, M, N> {
     fn drop(&mut self) {
         if let Some((mut grant, builder)) = self.open.take() {
             builder.roll_back(self.sequencer, grant.payload_mut());

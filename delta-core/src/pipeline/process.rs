@@ -2,7 +2,7 @@
 
 use crate::{
     record::{Record, RecordError},
-    ring::{CommitError, Consumer, Corrupt, Mem, Producer, ReserveError},
+    ring::{CommitError, Consumer, Corrupt, Mem, Notify, Producer, ReserveError},
 };
 use core::fmt;
 
@@ -56,11 +56,18 @@ impl core::error::Error for RelayError {}
 ///
 /// # Errors
 /// See [`RelayError`]; [`ReserveError::Full`] means: call again later.
-pub fn relay<S: Mem, T: Mem, P: Process>(
-    source: &mut Consumer<S>,
+pub fn relay<S, SN, T, TN, P>(
+    source: &mut Consumer<S, SN>,
     process: &mut P,
-    target: &mut Producer<T>,
-) -> Result<bool, RelayError> {
+    target: &mut Producer<T, TN>,
+) -> Result<bool, RelayError>
+where
+    S: Mem,
+    SN: Notify<S>,
+    T: Mem,
+    TN: Notify<T>,
+    P: Process,
+{
     let Some(received) = source.poll().map_err(RelayError::Source)? else {
         return Ok(false);
     };

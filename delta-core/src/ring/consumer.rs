@@ -91,10 +91,21 @@ impl<M: SharedMem, N: Notify<M>> Consumer<M, N> {
     /// # Errors
     /// As a poll.
     pub fn wait(&mut self) -> Result<(), Corrupt> {
-        while !self.look()? {
-            self.reader.wait(&self.notify);
-        }
+        while !self.wait_once()? {}
         Ok(())
+    }
+
+    /// As [`wait`](Self::wait), but waits at most once and says whether there is a record: for a
+    /// caller that has other things to look after.
+    ///
+    /// # Errors
+    /// As a poll.
+    pub fn wait_once(&mut self) -> Result<bool, Corrupt> {
+        if self.look()? {
+            return Ok(true);
+        }
+        self.reader.wait(&self.notify);
+        self.look()
     }
 
     /// Gives all consumed records back to the producer now, as one should before blocking on

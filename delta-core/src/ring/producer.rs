@@ -27,13 +27,28 @@ impl<M: SharedMem, N: Notify<M>> Producer<M, N> {
     /// # Errors
     /// [`ReserveError`], but for [`ReserveError::Full`].
     pub fn wait(&mut self, len: usize) -> Result<(), ReserveError> {
-        loop {
-            match self.writer.probe(len) {
-                Ok(()) => return Ok(()),
-                Err(ReserveError::Full { .. }) => {}
-                Err(error) => return Err(error),
-            }
-            self.writer.wait(len, &self.notify);
+        while !self.wait_once(len)? {}
+        Ok(())
+    }
+
+    /// As [`wait`](Self::wait), but waits at most once and says whether the record fits: for a
+    /// caller that has other things to look after.
+    ///
+    /// # Errors
+    /// [`ReserveError`], but for [`ReserveError::Full`].
+    pub fn wait_once(&mut self, len: usize) -> Result<bool, ReserveError> {
+        if self.fits(len)? {
+            return Ok(true);
+        }
+        self.writer.wait(len, &self.notify);
+        self.fits(len)
+    }
+
+    fn fits(&mut self, len: usize) -> Result<bool, ReserveError> {
+        match self.writer.probe(len) {
+            Ok(()) => Ok(true),
+            Err(ReserveError::Full { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

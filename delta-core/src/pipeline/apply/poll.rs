@@ -4,7 +4,7 @@ use super::{Applier, ApplyError, Outcome};
 use crate::{
     pipeline::process::{PassThrough, Process},
     record::{Record, RecordError},
-    ring::{Consumer, Corrupt, Mem},
+    ring::{Consumer, Corrupt, Mem, Notify, Polling},
     store::Replica,
 };
 use core::fmt;
@@ -36,22 +36,22 @@ impl core::error::Error for PollError {}
 /// The last stage of the pipeline: takes records from a ring, shows them to a [`Process`], and
 /// applies them.
 #[derive(Debug)]
-pub struct Apply<'s, M: Mem, P: Process = PassThrough> {
-    consumer: Consumer<M>,
+pub struct Apply<'s, M: Mem, P: Process = PassThrough, N: Notify<M> = Polling> {
+    consumer: Consumer<M, N>,
     applier: Applier<'s>,
     process: P,
 }
 
-impl<'s, M: Mem> Apply<'s, M> {
+impl<'s, M: Mem, N: Notify<M>> Apply<'s, M, PassThrough, N> {
     /// Applies what `consumer` delivers by `applier`'s rules.
-    pub fn new(consumer: Consumer<M>, applier: Applier<'s>) -> Self {
+    pub fn new(consumer: Consumer<M, N>, applier: Applier<'s>) -> Self {
         Self::with_process(consumer, applier, PassThrough)
     }
 }
 
-impl<'s, M: Mem, P: Process> Apply<'s, M, P> {
+impl<'s, M: Mem, P: Process, N: Notify<M>> Apply<'s, M, P, N> {
     /// As [`Apply::new`], with a process stage that runs inline.
-    pub fn with_process(consumer: Consumer<M>, applier: Applier<'s>, process: P) -> Self {
+    pub fn with_process(consumer: Consumer<M, N>, applier: Applier<'s>, process: P) -> Self {
         Self {
             consumer,
             applier,
@@ -83,6 +83,15 @@ impl<'s, M: Mem, P: Process> Apply<'s, M, P> {
         Ok(Some(outcome))
     }
 
+    /// Waits once for a record, and says whether there is one. It may return early, without one,
+    /// for any reason that the consumer's [`Notify`] has.
+    ///
+    /// # Errors
+    /// [`PollError::Ring`].
+    pub fn wait_once(&mut self) -> Result<bool, PollError> {
+        self.consumer.wait_once().map_err(PollError::Ring)
+    }
+
     /// The position and the counters.
     pub fn applier(&self) -> &Applier<'s> {
         &self.applier
@@ -94,7 +103,7 @@ impl<'s, M: Mem, P: Process> Apply<'s, M, P> {
     }
 
     /// Takes the stages apart, to replace one of them.
-    pub fn into_parts(self) -> (Consumer<M>, Applier<'s>, P) {
+    pub fn into_parts(self) -> (Consumer<M, N>, Applier<'s>, P) {
         (self.consumer, self.applier, self.process)
     }
 }
