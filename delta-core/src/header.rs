@@ -3,6 +3,10 @@
 use core::fmt;
 use xxhash_rust::xxh3::xxh3_64;
 
+mod operation;
+
+pub use operation::Operation;
+
 /// Size of a header in bytes.
 pub const HEADER_SIZE: usize = 64;
 /// The format version that this crate reads and writes.
@@ -14,54 +18,9 @@ pub const PAYLOAD_SIZE_MAX: usize = 1 << 30;
 pub const FLAG_COMPRESSED: u8 = 1 << 0;
 /// Bit of the flags byte: the header carries the digest of the state after the record.
 pub const FLAG_HAS_DIGEST: u8 = 1 << 3;
-const FLAGS_KNOWN: u8 = FLAG_COMPRESSED | FLAG_HAS_DIGEST;
-
-/// What a record does. The discriminants are the wire values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-#[non_exhaustive]
-pub enum Operation {
-    /// A new entity: its slot, row, id and metadata.
-    Insert = 0,
-    /// A change of one entity's row or metadata.
-    Update = 1,
-    /// Marks one entity as deleted.
-    Delete = 2,
-    /// Row changes of several entities.
-    BatchUpdate = 3,
-    /// Changes of the graph's edges.
-    ReindexLayers = 4,
-    /// Start, end, resync or watermark of a stream.
-    Control = 5,
-}
-
-impl Operation {
-    /// The operation of a wire value, `None` for an unknown one.
-    #[inline]
-    pub const fn from_wire(value: u8) -> Option<Self> {
-        Some(match value {
-            0 => Self::Insert,
-            1 => Self::Update,
-            2 => Self::Delete,
-            3 => Self::BatchUpdate,
-            4 => Self::ReindexLayers,
-            5 => Self::Control,
-            _ => return None,
-        })
-    }
-
-    /// The name that the wire format and the `delta` command use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Insert => "insert",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::BatchUpdate => "batch-update",
-            Self::ReindexLayers => "reindex-layers",
-            Self::Control => "control",
-        }
-    }
-}
+/// Bit of the flags byte: the payload carries a graph change.
+pub const FLAG_GRAPH: u8 = 1 << 4;
+const FLAGS_KNOWN: u8 = FLAG_COMPRESSED | FLAG_HAS_DIGEST | FLAG_GRAPH;
 
 /// Why 64 bytes are not a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +146,8 @@ pub struct DeltaHeader {
     pub operation: Operation,
     /// The metadata section is compressed (insert and update only).
     pub compressed: bool,
+    /// The payload carries a graph change (insert, update and delete only).
+    pub graph: bool,
     /// Low 32 bits of XXH3-64 of the entity's id, 0 where there is none. Routing, not identity.
     pub vector_id_hash: u32,
     /// Microseconds since the Unix epoch, as the writer's adapter gave it.
@@ -210,6 +171,7 @@ impl DeltaHeader {
             sequence,
             operation,
             compressed: false,
+            graph: false,
             vector_id_hash: 0,
             timestamp_us: 0,
             payload_size: 0,
@@ -264,6 +226,7 @@ impl DeltaHeader {
             sequence: u64::from_le_bytes(sequence),
             operation,
             compressed: flags & FLAG_COMPRESSED != 0,
+            graph: flags & FLAG_GRAPH != 0,
             vector_id_hash: u32::from_le_bytes([h0, h1, h2, h3]),
             timestamp_us: u64::from_le_bytes(timestamp_us),
             payload_size,
@@ -292,10 +255,14 @@ impl DeltaHeader {
                 epoch,
             });
         }
-        if self.compressed && !matches!(self.operation, Operation::Insert | Operation::Update) {
-            return Err(HeaderError::Flags {
-                bits: FLAG_COMPRESSED,
-            });
+        let allowed = match self.operation {
+            Operation::Insert | Operation::Update => FLAG_COMPRESSED | FLAG_GRAPH,
+            Operation::Delete => FLAG_GRAPH,
+            _ => 0,
+        };
+        let bits = self.payload_flags() & !allowed;
+        if bits != 0 {
+            return Err(HeaderError::Flags { bits });
         }
         if self.payload_size as usize > PAYLOAD_SIZE_MAX {
             return Err(HeaderError::PayloadTooLarge {
@@ -305,14 +272,21 @@ impl DeltaHeader {
         Ok(())
     }
 
+    /// The bits of the flags byte that say what the payload holds.
+    #[inline]
+    const fn payload_flags(&self) -> u8 {
+        let compressed = if self.compressed { FLAG_COMPRESSED } else { 0 };
+        let graph = if self.graph { FLAG_GRAPH } else { 0 };
+        compressed | graph
+    }
+
     /// The 64 bytes of this header, as outside a ring.
     #[inline]
     pub fn to_bytes(&self) -> [u8; HEADER_SIZE] {
-        let compressed = if self.compressed { FLAG_COMPRESSED } else { 0 };
         let has_digest = self.state_digest.map_or(0, |_| FLAG_HAS_DIGEST);
         let [v0, v1] = VERSION.to_le_bytes();
         let [h0, h1, h2, h3] = self.vector_id_hash.to_le_bytes();
-        let (operation, flags) = (self.operation as u8, compressed | has_digest);
+        let (operation, flags) = (self.operation as u8, self.payload_flags() | has_digest);
         let words: Words = [
             self.sequence.to_le_bytes(),
             [operation, flags, v0, v1, h0, h1, h2, h3],

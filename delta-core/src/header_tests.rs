@@ -1,5 +1,5 @@
 use super::{
-    DeltaHeader, FLAG_COMPRESSED, FLAG_HAS_DIGEST, HEADER_SIZE, HeaderError, Operation,
+    DeltaHeader, FLAG_COMPRESSED, FLAG_GRAPH, FLAG_HAS_DIGEST, HEADER_SIZE, HeaderError, Operation,
     PAYLOAD_SIZE_MAX, VERSION, vector_id_hash,
 };
 use proptest::prelude::*;
@@ -23,6 +23,7 @@ const HEADER: DeltaHeader = DeltaHeader {
     sequence: 7,
     operation: Operation::Delete,
     compressed: false,
+    graph: false,
     vector_id_hash: 0x1e96_4e1f,
     timestamp_us: 1_700_000_000_000_007,
     payload_size: 4,
@@ -80,7 +81,7 @@ fn refuses_unknown_operations() {
 
 #[test]
 fn refuses_unknown_flags() {
-    for bit in [1, 2, 4, 5, 6, 7] {
+    for bit in [1, 2, 5, 6, 7] {
         let bits = 1 << bit;
         assert_eq!(
             parse_with(9, [FLAG_HAS_DIGEST | bits]),
@@ -102,6 +103,25 @@ fn compressed_is_for_inserts_and_updates() {
     }
     let sealed = DeltaHeader {
         compressed: true,
+        ..HEADER
+    };
+    assert_eq!(sealed.seal(&[]), Err(HeaderError::Flags { bits }));
+}
+
+#[test]
+fn graph_changes_are_for_single_entities() {
+    let bits = FLAG_GRAPH;
+    for operation in 0..6 {
+        let parsed = parse_with(8, [operation, FLAG_HAS_DIGEST | bits]);
+        if operation < 3 {
+            assert!(parsed.unwrap().graph);
+        } else {
+            assert_eq!(parsed, Err(HeaderError::Flags { bits }));
+        }
+    }
+    let sealed = DeltaHeader {
+        graph: true,
+        operation: Operation::ReindexLayers,
         ..HEADER
     };
     assert_eq!(sealed.seal(&[]), Err(HeaderError::Flags { bits }));
@@ -196,15 +216,20 @@ fn any_header() -> impl Strategy<Value = DeltaHeader> {
     let operation = (0..6_u8).prop_map(|wire| Operation::from_wire(wire).unwrap());
     let numbers = (1..=u64::MAX, any::<u64>(), 1..=u32::MAX);
     let payload_size = 0..=u32::try_from(PAYLOAD_SIZE_MAX).unwrap();
-    let others = any::<(bool, u32, u64, u64, Option<u64>)>();
+    let others = any::<(bool, bool, u32, u64, u64, Option<u64>)>();
     (operation, numbers, payload_size, others).prop_map(
         |(operation, (sequence, prev_sequence, epoch), payload_size, others)| {
-            let (compressed, vector_id_hash, timestamp_us, checksum, state_digest) = others;
+            let (compressed, graph, vector_id_hash, timestamp_us, checksum, state_digest) = others;
             DeltaHeader {
                 sequence,
                 operation,
                 compressed: compressed
                     && matches!(operation, Operation::Insert | Operation::Update),
+                graph: graph
+                    && matches!(
+                        operation,
+                        Operation::Insert | Operation::Update | Operation::Delete
+                    ),
                 vector_id_hash,
                 timestamp_us,
                 payload_size,

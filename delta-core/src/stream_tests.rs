@@ -42,6 +42,7 @@ fn start(sequence: u64, epoch: u32) -> Vec<u8> {
     let start = Control::Start {
         dim,
         slot_count,
+        graph: None,
         consumer_bytes,
     };
     control(sequence, epoch, start)
@@ -67,6 +68,7 @@ fn insert(sequence: u64, epoch: u32, row: &[f32]) -> Vec<u8> {
         base: Base::Zero,
         new: row,
         id: b"a",
+        graph: None,
         metadata: &[],
     };
     let mut payload = vec![0; change.payload_size_max()];

@@ -145,7 +145,7 @@ fn describe(record: &Record<'_>, offset: usize) -> RecordSummary {
             summary.value_bytes = vector.values().size();
             summary.metadata_bytes = vector.metadata().stored_size();
         }
-        Payload::Delete { slot } => {
+        Payload::Delete { slot, .. } => {
             summary.slot = Some(*slot);
             summary.rows = 1;
         }

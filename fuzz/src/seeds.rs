@@ -54,7 +54,12 @@ fn payload_vectors() -> Vec<Vec<u8>> {
         .map(|frame| {
             let is_insert = u8::from(frame[8] == 0);
             let compressed = (frame[9] & 1) << 1;
-            [&[is_insert | compressed | 12][..], &frame[HEADER_SIZE..]].concat()
+            let graph = frame[9] & 16;
+            [
+                &[is_insert | compressed | graph | 12][..],
+                &frame[HEADER_SIZE..],
+            ]
+            .concat()
         })
         .collect()
 }

@@ -12,8 +12,8 @@ mod lists;
 use core::fmt;
 
 use super::{
-    Adjacency, Edit, EditError, ListChange, Prepared, Slots,
-    encode::{Change, Edits, EditsWriter, InsertWriter, Link},
+    Adjacency, CheckedChange, Edit, EditError, ListChange, Prepared, Slots,
+    encode::{Change, EditsWriter, InsertWriter, Link},
 };
 use lists::{LIST_MAX, List, Touched, between, link_between};
 
@@ -85,15 +85,19 @@ impl core::error::Error for GraphCaptureError {}
 #[derive(Debug)]
 #[must_use = "the shadow follows on commit"]
 pub struct PendingChange<'c, 'm, 'o> {
-    bytes: &'o [u8],
-    prepared: Prepared<'c, 'm, Edits<'o>>,
+    prepared: Prepared<'c, 'm, Change<'o>>,
 }
 
 impl<'o> PendingChange<'_, '_, 'o> {
     /// The encoded [`Change`].
     #[must_use]
     pub const fn bytes(&self) -> &'o [u8] {
-        self.bytes
+        self.prepared.checked().edits().as_bytes()
+    }
+
+    /// The change, for a record that carries it.
+    pub const fn checked(&self) -> CheckedChange<'o> {
+        *self.prepared.checked()
     }
 
     /// The digest of the graph after the change.
@@ -210,7 +214,7 @@ impl<'m> GraphCapture<'m> {
         let change = Change::parse(bytes).map_err(|_| full)?;
         let prepared = self.shadow.prepare(change);
         let prepared = prepared.map_err(GraphCaptureError::Refused)?;
-        Ok(PendingChange { bytes, prepared })
+        Ok(PendingChange { prepared })
     }
 
     /// The insert form; `None` if lists changed in ways that it does not tell.

@@ -9,119 +9,12 @@ use super::{
 };
 use list::List;
 
-/// A set of edits that was checked and can be made: [`Prepared::commit`] cannot fail.
-#[derive(Debug)]
-#[must_use = "nothing changes before commit"]
-pub struct Prepared<'g, 'm, I> {
-    graph: &'g mut Adjacency<'m>,
-    edits: I,
-    next: State,
-}
-
-impl<'a, I: Iterator<Item = Edit<'a>>> Prepared<'_, '_, I> {
-    /// The digest that the graph will have.
-    #[must_use]
-    pub const fn digest(&self) -> u64 {
-        self.next.digest
-    }
-
-    /// Refuses unless the graph will have the digest that its writer says.
-    ///
-    /// # Errors
-    /// [`EditError::Diverged`].
-    pub fn expect_digest(self, expected: u64) -> Result<Self, EditError> {
-        let predicted = self.next.digest;
-        if predicted == expected {
-            Ok(self)
-        } else {
-            Err(EditError::Diverged {
-                expected,
-                predicted,
-            })
-        }
-    }
-
-    /// Makes the edits. O(their lists).
-    pub fn commit(self) {
-        self.graph.commit(self.edits, self.next);
-    }
-}
-
-impl<'m> Adjacency<'m> {
-    /// Checks a whole set of edits and predicts the digest after it, without a change. The edits
-    /// are read twice, now and by [`Prepared::commit`]. O(edges that change + lists replaced).
-    ///
-    /// Symmetric edges are not demanded (indexes prune back-links), nor that all nodes can be
-    /// reached.
-    ///
-    /// # Errors
-    /// [`EditError`], naming the first edit that cannot be made.
-    pub fn prepare<'g, 'a, I>(
-        &'g mut self,
-        edits: I,
-    ) -> Result<Prepared<'g, 'm, I::IntoIter>, EditError>
-    where
-        I: IntoIterator<Item = Edit<'a>>,
-        I::IntoIter: Clone,
-    {
-        let edits = edits.into_iter();
-        let next = self.predict(edits.clone())?;
-        Ok(Prepared {
-            graph: self,
-            edits,
-            next,
-        })
-    }
-
-    /// [`prepare`](Self::prepare) and [`Prepared::commit`]; the digest after them.
-    ///
-    /// # Errors
-    /// [`EditError`]; no byte has changed then.
-    pub fn apply<'a, I>(&mut self, edits: I) -> Result<u64, EditError>
-    where
-        I: IntoIterator<Item = Edit<'a>>,
-        I::IntoIter: Clone,
-    {
-        let prepared = self.prepare(edits)?;
-        let digest = prepared.digest();
-        prepared.commit();
-        Ok(digest)
-    }
-
-    /// Adds one edge. O(degree).
-    ///
-    /// # Errors
-    /// [`EditError`], as of a [`ListChange::Patch`].
-    pub fn add_edge(&mut self, layer: u8, from: u32, to: u32) -> Result<u64, EditError> {
-        let change = ListChange::Link {
-            removed: 0,
-            added: Some(to),
-        };
-        self.apply(core::iter::once(Edit::List {
-            layer,
-            slot: from,
-            change,
-        }))
-    }
-
-    /// Removes one edge. O(degree).
-    ///
-    /// # Errors
-    /// [`EditError`], as of a [`ListChange::Patch`].
-    pub fn remove_edge(&mut self, layer: u8, from: u32, to: u32) -> Result<u64, EditError> {
-        let removed = [to];
-        let change = ListChange::Patch {
-            removed: Slots::from(&removed),
-            added: Slots::EMPTY,
-        };
-        self.apply(core::iter::once(Edit::List {
-            layer,
-            slot: from,
-            change,
-        }))
-    }
-
-    fn predict<'a>(&self, edits: impl Iterator<Item = Edit<'a>>) -> Result<State, EditError> {
+impl Adjacency<'_> {
+    /// The state after a set of edits that can be made.
+    pub(super) fn predict<'a>(
+        &self,
+        edits: impl Iterator<Item = Edit<'a>>,
+    ) -> Result<State, EditError> {
         let mut check = Check {
             graph: self,
             next: self.state,

@@ -47,14 +47,17 @@ mod commit;
 pub mod digest;
 pub mod edit;
 pub mod encode;
+mod parameters;
+mod prepared;
 pub mod search;
 mod slots;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use adjacency::{Adjacency, GraphBuffers, GraphMemoryError, Shape};
-pub use check::Prepared;
 pub use edit::{Edit, EditError, ListChange, Slots};
+pub use parameters::GraphParameters;
+pub use prepared::{Checked, CheckedChange, Prepared};
 
 /// Layers that a graph may have: levels are `0..LAYERS_MAX`.
 pub const LAYERS_MAX: u8 = 32;

@@ -2,7 +2,7 @@
 //! derived stream has been read (WIRE.md, section 3).
 
 use super::{PayloadError, require_no_entity, size_error};
-use crate::header::DeltaHeader;
+use crate::{graph::GraphParameters, header::DeltaHeader};
 
 /// Bytes of the fixed part of every control payload.
 pub const CONTROL_SIZE: usize = 16;
@@ -17,6 +17,8 @@ pub enum Control<'a> {
         dim: u32,
         /// Slots of the base.
         slot_count: u32,
+        /// The stream's graph, if it has one.
+        graph: Option<GraphParameters>,
         /// Bytes of the consumer's own, such as a file header.
         consumer_bytes: &'a [u8],
     },
@@ -82,13 +84,15 @@ impl<'a> Control<'a> {
         }
         match kind {
             START => {
-                require_zero(&high, 12)?;
+                let graph = GraphParameters::from_wire(high)
+                    .map_err(|byte| PayloadError::GraphParameters { offset: 12 + byte })?;
                 if word == 0 {
                     return Err(PayloadError::ZeroDim);
                 }
                 Ok(Self::Start {
                     dim: word,
                     slot_count: u32::from_le_bytes(low),
+                    graph,
                     consumer_bytes,
                 })
             }
@@ -123,8 +127,14 @@ impl<'a> Control<'a> {
     pub fn write(&self, out: &mut [u8]) -> Option<usize> {
         let (kind, word, long) = match *self {
             Self::Start {
-                dim, slot_count, ..
-            } => (START, dim, u64::from(slot_count)),
+                dim,
+                slot_count,
+                graph,
+                ..
+            } => {
+                let graph = u32::from_le_bytes(GraphParameters::to_wire(graph));
+                (START, dim, u64::from(slot_count) | u64::from(graph) << 32)
+            }
             Self::End { record_count } => (END, 0, record_count),
             Self::Resync { position } => (RESYNC, 0, position),
             Self::Watermark {

@@ -8,6 +8,7 @@ pub mod vector;
 
 use crate::{
     codec::ValuesError,
+    graph::encode::{Change, ChangeError},
     header::{DeltaHeader, Operation},
 };
 use batch::BatchPayload;
@@ -28,9 +29,13 @@ pub enum Payload<'a> {
     Delete {
         /// The entity's slot.
         slot: u32,
+        /// What changes in the graph.
+        graph: Option<Change<'a>>,
     },
     /// Row changes of several entities.
     Batch(BatchPayload<'a>),
+    /// A change of the graph alone.
+    Reindex(Change<'a>),
     /// Start, end, resync or watermark.
     Control(Control<'a>),
 }
@@ -67,6 +72,13 @@ pub enum PayloadError {
     Values(ValuesError),
     /// The metadata section is broken.
     Metadata(MetadataError),
+    /// A start declares a graph that cannot be.
+    GraphParameters {
+        /// Offset in the payload.
+        offset: u8,
+    },
+    /// The graph change is broken.
+    Graph(ChangeError),
     /// A batch of no entries.
     EmptyBatch,
     /// An entry of a batch is broken, or too long a prefix stands before its values.
@@ -87,11 +99,6 @@ pub enum PayloadError {
     UnknownControl {
         /// The kind found.
         found: u8,
-    },
-    /// The operation has no payload in this version.
-    Unsupported {
-        /// The operation.
-        operation: Operation,
     },
 }
 
@@ -116,6 +123,12 @@ impl fmt::Display for PayloadError {
             ),
             Self::Values(error) => error.fmt(f),
             Self::Metadata(error) => error.fmt(f),
+            Self::GraphParameters { offset } => write!(
+                f,
+                "byte {offset} of the start declares no graph that there is: give degrees of at \
+                 least 1 and a known metric"
+            ),
+            Self::Graph(error) => error.fmt(f),
             Self::EmptyBatch => write!(f, "a batch of 0 entries: send none at all"),
             Self::BatchEntry { entry, offset } => write!(
                 f,
@@ -125,11 +138,6 @@ impl fmt::Display for PayloadError {
             Self::UnknownControl { found } => {
                 write!(f, "unknown control kind {found}: upgrade this reader")
             }
-            Self::Unsupported { operation } => write!(
-                f,
-                "{} records are not supported by this version: upgrade this reader",
-                operation.name()
-            ),
         }
     }
 }
@@ -148,6 +156,12 @@ impl From<MetadataError> for PayloadError {
     }
 }
 
+impl From<ChangeError> for PayloadError {
+    fn from(error: ChangeError) -> Self {
+        Self::Graph(error)
+    }
+}
+
 impl<'a> Payload<'a> {
     /// Checks the payload that `header` announces. O(payload).
     ///
@@ -159,14 +173,21 @@ impl<'a> Payload<'a> {
             Operation::Insert => VectorPayload::parse(header, bytes).map(Self::Insert),
             Operation::Update => VectorPayload::parse(header, bytes).map(Self::Update),
             Operation::Delete => {
-                let slot = bytes.try_into().map_err(|_| size_error(4, bytes))?;
-                Ok(Self::Delete {
-                    slot: u32::from_le_bytes(slot),
-                })
+                let (slot, rest) = bytes.split_first_chunk().ok_or(size_error(4, bytes))?;
+                let graph = match (header.graph, rest) {
+                    (true, change) => Some(Change::parse(change)?),
+                    (false, []) => None,
+                    (false, _) => return Err(size_error(4, bytes)),
+                };
+                let slot = u32::from_le_bytes(*slot);
+                Ok(Self::Delete { slot, graph })
             }
             Operation::BatchUpdate => BatchPayload::parse(header, bytes).map(Self::Batch),
             Operation::Control => Control::parse(header, bytes).map(Self::Control),
-            operation @ Operation::ReindexLayers => Err(PayloadError::Unsupported { operation }),
+            Operation::ReindexLayers => {
+                require_no_entity(header)?;
+                Ok(Self::Reindex(Change::parse(bytes)?))
+            }
         }
     }
 }

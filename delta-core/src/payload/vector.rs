@@ -6,7 +6,8 @@ use super::{
     size_error,
 };
 use crate::{
-    codec::{self, Base, EncodeError, Values, lz4::Lz4Scratch},
+    codec::{self, Base, EncodeError, Values, lz4::Lz4Scratch, varint},
+    graph::{CheckedChange, encode::Change},
     header::{DeltaHeader, Operation, PAYLOAD_SIZE_MAX, vector_id_hash},
 };
 use core::fmt;
@@ -24,6 +25,7 @@ pub struct VectorPayload<'a> {
     dim: u32,
     values: Values<'a>,
     id: &'a [u8],
+    graph: Option<Change<'a>>,
     metadata: MetadataSection<'a>,
 }
 
@@ -59,7 +61,7 @@ impl<'a> VectorPayload<'a> {
         let parts = rest
             .split_at_checked(values_size)
             .and_then(|(values, rest)| Some((values, rest.split_at_checked(id_size)?)));
-        let (values, (id, stored)) = parts.ok_or(PayloadError::Size {
+        let (values, (id, rest)) = parts.ok_or(PayloadError::Size {
             // In u64: beyond what a 32-bit usize can say.
             expected: PREFIX_SIZE as u64 + values_size as u64 + id_size as u64,
             found: bytes.len() as u64,
@@ -70,11 +72,18 @@ impl<'a> VectorPayload<'a> {
         if is_insert && header.vector_id_hash != vector_id_hash(id) {
             return Err(PayloadError::HeaderField { offset: 12 });
         }
+        let (graph, stored) = if header.graph {
+            let (change, rest) = split_graph(rest).ok_or(size_error(bytes.len() + 1, bytes))?;
+            (Some(Change::parse(change)?), rest)
+        } else {
+            (None, rest)
+        };
         Ok(Self {
             slot: u32::from_le_bytes(slot),
             dim,
             values: Values::parse(tag, values, dim)?,
             id,
+            graph,
             metadata: MetadataSection::parse(stored, header.compressed)?,
         })
     }
@@ -103,11 +112,24 @@ impl<'a> VectorPayload<'a> {
         self.id
     }
 
+    /// What changes in the graph.
+    #[inline]
+    pub fn graph(&self) -> Option<Change<'a>> {
+        self.graph
+    }
+
     /// The metadata that changed.
     #[inline]
     pub fn metadata(&self) -> &MetadataSection<'a> {
         &self.metadata
     }
+}
+
+/// A graph change that stands behind its size, and what follows it.
+fn split_graph(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut at = 0;
+    let size = varint::read(bytes, &mut at)?;
+    bytes.get(at..)?.split_at_checked(size as usize)
 }
 
 /// Why an insert or update cannot be written.
@@ -180,6 +202,8 @@ pub struct VectorChange<'a> {
     pub new: &'a [f32],
     /// 1 to 255 bytes for an insert, empty for an update.
     pub id: &'a [u8],
+    /// What changes in the graph, checked against what replicas have.
+    pub graph: Option<CheckedChange<'a>>,
     /// Keys strictly ascending by bytes.
     pub metadata: &'a [MetadataEdit<'a>],
 }
@@ -201,7 +225,15 @@ impl VectorChange<'_> {
     pub fn payload_size_max(&self) -> usize {
         codec::encoded_size_max(self.new.len())
             .saturating_add(PREFIX_SIZE + self.id.len())
+            .saturating_add(self.graph_size_max())
             .saturating_add(metadata::section_size_max(self.metadata))
+    }
+
+    fn graph_size_max(&self) -> usize {
+        let size = |graph: &CheckedChange<'_>| graph.edits().as_bytes().len();
+        self.graph
+            .as_ref()
+            .map_or(0, |graph| varint::SIZE_MAX + size(graph))
     }
 
     /// Writes the payload to the front of `out`, where [`Self::payload_size_max`] bytes always
@@ -252,12 +284,27 @@ impl VectorChange<'_> {
             .split_at_mut_checked(self.id.len())
             .ok_or_else(too_small)?;
         id.copy_from_slice(self.id);
+        let graph_size = self.write_graph(rest).ok_or_else(too_small)?;
+        let rest = rest.get_mut(graph_size..).unwrap_or_default();
         let (metadata_size, compressed) = metadata::write_section(self.metadata, rest, lz4)?;
         Ok(WrittenVector {
-            size: PREFIX_SIZE + values_size + self.id.len() + metadata_size,
+            size: PREFIX_SIZE + values_size + self.id.len() + graph_size + metadata_size,
             compressed,
             values: Values::from_checked(tag, values),
         })
+    }
+
+    /// Writes the graph change behind its size; the bytes of both.
+    fn write_graph(&self, out: &mut [u8]) -> Option<usize> {
+        let Some(graph) = &self.graph else {
+            return Some(0);
+        };
+        let bytes = graph.edits().as_bytes();
+        let mut at = 0;
+        varint::write(out, &mut at, u32::try_from(bytes.len()).ok()?)?;
+        let end = at + bytes.len();
+        out.get_mut(at..end)?.copy_from_slice(bytes);
+        Some(end)
     }
 
     /// Number of the first pair of an insert that claims a value before it.

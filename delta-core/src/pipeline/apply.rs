@@ -1,8 +1,9 @@
 //! From records to state: every check before the first change (WIRE.md, section 6).
 
-use super::sequencer::Position;
+use super::{graph::RowsAfter, sequencer::Position};
 use crate::{
     digest::{id_term, pair_term, row_term, tombstone_term},
+    graph::{CheckedChange, encode::Change},
     header::DeltaHeader,
     payload::{
         Payload,
@@ -12,13 +13,15 @@ use crate::{
         vector::VectorPayload,
     },
     record::Record,
-    store::Replica,
+    store::{Replica, ReplicaGraph},
 };
 
 mod error;
+mod graph;
 mod poll;
 
 pub use error::{ApplyError, Refusal};
+use graph::check_graph;
 pub use poll::{Apply, PollError};
 
 /// What became of a record that was not refused.
@@ -91,8 +94,9 @@ impl<'s> Applier<'s> {
         let digest = match record.payload() {
             Payload::Insert(vector) => self.insert(header, vector, replica),
             Payload::Update(vector) => self.update(header, vector, replica),
-            Payload::Delete { slot } => self.delete(header, *slot, replica),
+            Payload::Delete { slot, graph } => self.delete(header, *slot, *graph, replica),
             Payload::Batch(batch) => self.batch(header, batch, replica),
+            Payload::Reindex(change) => self.reindex(header, *change, replica),
             Payload::Control(control) => self.control(header, control, replica),
         }
         .map_err(refuse)?;
@@ -151,9 +155,11 @@ impl<'s> Applier<'s> {
         let change = row_term(slot, row_change)
             .wrapping_add(id_term(slot, vector.id()))
             .wrapping_add(metadata_change(replica, slot, metadata));
-        let digest = agreed(self.position, header, change)?;
+        let graph = check_graph(replica, vector.graph(), RowsAfter::of(slot + 1))?;
+        let digest = agreed(self.position, header, change, graph.as_ref())?;
         replica.push(vector.id(), metadata);
         vector.values().apply(replica.row_mut(slot));
+        change_graph(replica, graph);
         replica.set_last_sequence(slot, header.sequence);
         Ok(digest)
     }
@@ -172,9 +178,11 @@ impl<'s> Applier<'s> {
         let metadata = vector.metadata().decode(self.scratch)?;
         replica.reserve_attributes(slot, &[], metadata)?;
         let change = row_change.wrapping_add(metadata_change(replica, slot, metadata));
-        let digest = agreed(self.position, header, change)?;
+        let graph = check_graph(replica, vector.graph(), RowsAfter::of(replica.slot_count()))?;
+        let digest = agreed(self.position, header, change, graph.as_ref())?;
         vector.values().apply(replica.row_mut(slot));
         replica.change_metadata(slot, metadata);
+        change_graph(replica, graph);
         replica.set_last_sequence(slot, header.sequence);
         Ok(digest)
     }
@@ -183,12 +191,29 @@ impl<'s> Applier<'s> {
         &mut self,
         header: &DeltaHeader,
         slot: u32,
+        graph: Option<Change<'_>>,
         replica: &mut R,
     ) -> Result<u64, Refusal> {
         check_chain(replica, slot, header.prev_sequence)?;
-        let digest = agreed(self.position, header, tombstone_term(slot))?;
+        let after = RowsAfter::without(replica.slot_count(), slot);
+        let graph = check_graph(replica, graph, after)?;
+        let change = tombstone_term(slot);
+        let digest = agreed(self.position, header, change, graph.as_ref())?;
         replica.mark_deleted(slot);
+        change_graph(replica, graph);
         replica.set_last_sequence(slot, header.sequence);
+        Ok(digest)
+    }
+
+    fn reindex<R: Replica + ?Sized>(
+        &mut self,
+        header: &DeltaHeader,
+        change: Change<'_>,
+        replica: &mut R,
+    ) -> Result<u64, Refusal> {
+        let graph = check_graph(replica, Some(change), RowsAfter::of(replica.slot_count()))?;
+        let digest = agreed(self.position, header, 0, graph.as_ref())?;
+        change_graph(replica, graph);
         Ok(digest)
     }
 
@@ -209,7 +234,7 @@ impl<'s> Applier<'s> {
             marked += 1;
             Ok(())
         });
-        let digest = checked.and_then(|()| agreed(self.position, header, change));
+        let digest = checked.and_then(|()| agreed(self.position, header, change, None));
         if digest.is_ok() {
             for entry in batch.entries() {
                 entry.values.apply(replica.row_mut(entry.slot));
@@ -229,15 +254,23 @@ impl<'s> Applier<'s> {
         replica: &R,
     ) -> Result<u64, Refusal> {
         let Control::Start {
-            dim, slot_count, ..
+            dim,
+            slot_count,
+            graph,
+            ..
         } = *control
         else {
-            return agreed(self.position, header, 0);
+            return agreed(self.position, header, 0, None);
         };
         check_dim(replica, dim)?;
         let (expected, found) = (replica.slot_count(), slot_count);
         if expected != found {
             return Err(Refusal::SlotCount { expected, found });
+        }
+        let expected = replica.graph().map(ReplicaGraph::parameters);
+        if expected != graph {
+            let found = graph;
+            return Err(Refusal::GraphParameters { expected, found });
         }
         let found = self.position.digest;
         match header.state_digest {
@@ -247,13 +280,29 @@ impl<'s> Applier<'s> {
     }
 }
 
-/// The digest after a record that changes it by `change`, if the writer has the same.
+/// The digest after a record that changes that of rows by `change`, if the writer has the same.
 #[inline]
-fn agreed(position: Position, header: &DeltaHeader, change: u64) -> Result<u64, Refusal> {
-    let computed = position.digest.wrapping_add(change);
+fn agreed(
+    position: Position,
+    header: &DeltaHeader,
+    change: u64,
+    graph: Option<&CheckedChange<'_>>,
+) -> Result<u64, Refusal> {
+    let graph_change = graph.map_or(0, CheckedChange::digest_change);
+    let computed = position
+        .digest
+        .wrapping_add(change)
+        .wrapping_add(graph_change);
     match header.state_digest {
         Some(expected) if expected != computed => Err(Refusal::Diverged { expected, computed }),
         _ => Ok(computed),
+    }
+}
+
+#[inline]
+fn change_graph<R: Replica + ?Sized>(replica: &mut R, checked: Option<CheckedChange<'_>>) {
+    if let Some(checked) = checked {
+        replica.change_graph(checked);
     }
 }
 

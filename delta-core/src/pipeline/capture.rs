@@ -13,6 +13,8 @@ use crate::{
 };
 use core::fmt;
 
+mod graph;
+
 /// Why a change did not enter the ring. Nothing has changed: try again, or report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -149,7 +151,9 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
     /// # Errors
     /// See [`CaptureError`].
     pub fn delete(&mut self, slot: u32) -> Result<(), CaptureError> {
-        self.send(4, |sequencer, out, _| sequencer.prepare_delete(slot, out))
+        self.send(Sequencer::delete_size(None), |sequencer, out, _| {
+            sequencer.prepare_delete(slot, out)
+        })
     }
 
     /// Captures the start of the stream, with bytes of the caller's own. A replica that meets it

@@ -6,8 +6,11 @@
 pub mod apply;
 pub mod batch;
 pub mod capture;
+mod graph;
 pub mod process;
 pub mod sequencer;
+
+pub use graph::GraphRowsError;
 
 #[cfg(test)]
 mod tests;

@@ -4,21 +4,15 @@
 //! *would* happen; [`Sequencer::commit`] makes it so. A record that could not be sent is simply
 //! not committed, and the stream goes on as if it had never been prepared.
 
-use crate::{
-    codec::{Base, lz4::Lz4Scratch},
-    digest::{id_term, pair_term, row_term, tombstone_term},
-    header::{DeltaHeader, Operation, vector_id_hash},
-    kernel::digest::row_sum,
-    payload::{
-        metadata::MetadataEdit,
-        vector::{VectorChange, VectorWriteError},
-    },
-};
+use crate::header::{DeltaHeader, Operation};
 
 mod control;
 mod error;
+mod graph;
+mod vector;
 
 pub use error::PrepareError;
+use graph::StreamGraph;
 
 /// What a [`Sequencer`] keeps of a slot: 16 bytes. Opaque; zeroed is unused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +33,8 @@ pub struct Prepared {
     pub header: DeltaHeader,
     /// The entity's slot; none of a control record.
     slot: Option<u32>,
+    /// Nodes of the graph after the record.
+    node_count: u32,
 }
 
 /// Where a stream begins or goes on: `(epoch, position, digest)` of writer or reader.
@@ -70,6 +66,7 @@ pub struct Sequencer<'a> {
     slots: &'a mut [SlotState],
     position: Position,
     timestamp_us: u64,
+    graph: Option<StreamGraph>,
 }
 
 impl<'a> Sequencer<'a> {
@@ -108,6 +105,7 @@ impl<'a> Sequencer<'a> {
             slots: slots.get_mut(..capacity).unwrap_or_default(),
             position,
             timestamp_us: 0,
+            graph: None,
         }
     }
 
@@ -131,109 +129,6 @@ impl<'a> Sequencer<'a> {
         self.timestamp_us = timestamp_us;
     }
 
-    /// Writes an insert into `out`, which must hold
-    /// [`insert_size_max`](Self::insert_size_max) bytes. O(dim + metadata).
-    ///
-    /// # Errors
-    /// See [`PrepareError`].
-    pub fn prepare_insert(
-        &self,
-        id: &[u8],
-        row: &[f32],
-        metadata: &[MetadataEdit<'_>],
-        out: &mut [u8],
-        lz4: Option<&mut Lz4Scratch>,
-    ) -> Result<Prepared, PrepareError> {
-        let slot = self.slot_count;
-        if slot as usize >= self.slots.len() {
-            return Err(PrepareError::SlotsFull {
-                capacity: self.slots.len(),
-            });
-        }
-        if id.is_empty() {
-            return Err(VectorWriteError::IdSize { size: 0 }.into());
-        }
-        self.check_dim(row)?;
-        let change = VectorChange {
-            slot,
-            base: Base::Zero,
-            new: row,
-            id,
-            metadata,
-        };
-        let written = change.write(out, lz4)?;
-        let digest_change = row_term(slot, row_sum(row))
-            .wrapping_add(id_term(slot, id))
-            .wrapping_add(metadata_change(slot, metadata));
-        let header = DeltaHeader {
-            compressed: written.compressed,
-            vector_id_hash: vector_id_hash(id),
-            ..self.header(Operation::Insert, digest_change)
-        };
-        let size = written.size;
-        seal(header, out, size, Some(slot))
-    }
-
-    /// Writes an update of `slot` from `old` to `new` into `out`, which must hold
-    /// [`update_size_max`](Self::update_size_max) bytes. O(dim + metadata).
-    ///
-    /// `old` must be the row of the slot's last record, in every bit: replicas refuse the record
-    /// as diverged otherwise.
-    ///
-    /// # Errors
-    /// See [`PrepareError`].
-    #[inline]
-    pub fn prepare_update(
-        &self,
-        slot: u32,
-        old: &[f32],
-        new: &[f32],
-        metadata: &[MetadataEdit<'_>],
-        out: &mut [u8],
-        lz4: Option<&mut Lz4Scratch>,
-    ) -> Result<Prepared, PrepareError> {
-        let state = self.live(slot)?;
-        self.check_dim(old)?;
-        self.check_dim(new)?;
-        let change = VectorChange {
-            slot,
-            base: Base::Row(old),
-            new,
-            id: &[],
-            metadata,
-        };
-        let written = change.write(out, lz4)?;
-        let digest_change = row_term(slot, written.values.change_sum(old))
-            .wrapping_add(metadata_change(slot, metadata));
-        let header = DeltaHeader {
-            compressed: written.compressed,
-            vector_id_hash: state.id_hash,
-            prev_sequence: state.last_sequence,
-            ..self.header(Operation::Update, digest_change)
-        };
-        let size = written.size;
-        seal(header, out, size, Some(slot))
-    }
-
-    /// Writes a delete of `slot` into `out`: 4 bytes.
-    ///
-    /// # Errors
-    /// See [`PrepareError`].
-    pub fn prepare_delete(&self, slot: u32, out: &mut [u8]) -> Result<Prepared, PrepareError> {
-        let state = self.live(slot)?;
-        let given = out.len();
-        let payload = out
-            .first_chunk_mut()
-            .ok_or(PrepareError::OutputTooSmall { needed: 4, given })?;
-        *payload = slot.to_le_bytes();
-        let header = DeltaHeader {
-            vector_id_hash: state.id_hash,
-            prev_sequence: state.last_sequence,
-            ..self.header(Operation::Delete, tombstone_term(slot))
-        };
-        seal(header, out, 4, Some(slot))
-    }
-
     /// Makes a prepared record part of the stream. It must have been prepared after the last
     /// commit.
     ///
@@ -241,12 +136,19 @@ impl<'a> Sequencer<'a> {
     /// If it was prepared before another commit.
     #[inline]
     pub fn commit(&mut self, prepared: Prepared) {
-        let Prepared { header, slot } = prepared;
+        let Prepared {
+            header,
+            slot,
+            node_count,
+        } = prepared;
         assert!(
             header.sequence == self.next_sequence(),
             "records are committed in the order of their preparation, each once"
         );
         self.advance(&header);
+        if let Some(graph) = &mut self.graph {
+            graph.node_count = node_count;
+        }
         let Some(state) = slot.and_then(|slot| self.slots.get_mut(slot as usize)) else {
             return;
         };
@@ -260,24 +162,6 @@ impl<'a> Sequencer<'a> {
             Operation::Delete => state.deleted = true,
             _ => {}
         }
-    }
-
-    /// Most bytes of an insert's payload.
-    pub fn insert_size_max(id: &[u8], row: &[f32], metadata: &[MetadataEdit<'_>]) -> usize {
-        VectorChange {
-            slot: 0,
-            base: Base::Zero,
-            new: row,
-            id,
-            metadata,
-        }
-        .payload_size_max()
-    }
-
-    /// Most bytes of an update's payload.
-    #[inline]
-    pub fn update_size_max(new: &[f32], metadata: &[MetadataEdit<'_>]) -> usize {
-        Self::insert_size_max(&[], new, metadata)
     }
 
     /// The state of a slot that can be changed.
@@ -336,29 +220,25 @@ impl<'a> Sequencer<'a> {
     }
 }
 
-/// Seals the payload of `size` bytes at the front of `out`.
-#[inline]
-fn seal(
-    header: DeltaHeader,
-    out: &[u8],
-    size: usize,
-    slot: Option<u32>,
-) -> Result<Prepared, PrepareError> {
-    let (needed, given) = (size, out.len());
-    let payload = out
-        .get(..size)
-        .ok_or(PrepareError::OutputTooSmall { needed, given })?;
-    let header = header.seal(payload)?;
-    Ok(Prepared { header, slot })
-}
-
-/// What `edits` change in the digest.
-#[inline]
-fn metadata_change(slot: u32, edits: &[MetadataEdit<'_>]) -> u64 {
-    let changed = edits.iter().filter(|edit| edit.old != edit.new);
-    changed.fold(0, |sum: u64, edit| {
-        let term = |value: Option<&[u8]>| value.map_or(0, |value| pair_term(slot, edit.key, value));
-        sum.wrapping_add(term(edit.new))
-            .wrapping_sub(term(edit.old))
-    })
+impl Prepared {
+    /// Seals the payload of `size` bytes at the front of `out`.
+    #[inline]
+    fn seal(
+        header: DeltaHeader,
+        out: &[u8],
+        size: usize,
+        slot: Option<u32>,
+        node_count: u32,
+    ) -> Result<Self, PrepareError> {
+        let (needed, given) = (size, out.len());
+        let payload = out
+            .get(..size)
+            .ok_or(PrepareError::OutputTooSmall { needed, given })?;
+        let header = header.seal(payload)?;
+        Ok(Self {
+            header,
+            slot,
+            node_count,
+        })
+    }
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod batch;
+mod graph;
 mod history;
 mod model;
 mod refused;

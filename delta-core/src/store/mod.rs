@@ -4,12 +4,15 @@
 //! caller's memory.
 
 mod attributes;
+mod graph;
 mod slice;
 
+pub use graph::ReplicaGraph;
 pub use slice::{SliceMemory, SliceStore, Slot};
 
 use crate::{
     digest::{id_term, pair_term, slot_key, tombstone_term},
+    graph::{CheckedChange, digest::graph_digest},
     kernel::digest::row_sum,
     payload::metadata::MetadataChanges,
 };
@@ -79,6 +82,11 @@ pub trait Replica {
     fn metadata(&self, slot: u32, key: &[u8]) -> Option<&[u8]>;
     /// Calls `visit(key, value)` for all metadata of `slot`, keys ascending.
     fn visit_metadata(&self, slot: u32, visit: &mut dyn FnMut(&[u8], &[u8]));
+    /// The graph over the rows; without one, records that change a graph are refused. Its nodes are
+    /// slots that exist.
+    fn graph(&self) -> Option<&ReplicaGraph<'_>> {
+        None
+    }
     /// Whether there is room for the metadata of an update, or, with `slot == slot_count` and an
     /// id, for those of an insert.
     ///
@@ -100,13 +108,19 @@ pub trait Replica {
     fn change_metadata(&mut self, slot: u32, changes: MetadataChanges<'_>);
     /// Marks an existing slot as deleted; row, id and metadata stay.
     fn mark_deleted(&mut self, slot: u32);
+    /// Makes a change that was checked against [`graph`](Self::graph).
+    fn change_graph(&mut self, _checked: CheckedChange<'_>) {}
     /// Notes the sequence of the last delta of an existing slot.
     fn set_last_sequence(&mut self, slot: u32, sequence: u64);
 }
 
-/// The state digest of a whole replica (WIRE.md, section 5), computed from nothing. O(state).
+/// The state digest of a whole replica, its graph included (WIRE.md, sections 5 and 8), computed
+/// from nothing. O(state).
 pub fn state_digest<R: Replica + ?Sized>(replica: &R) -> u64 {
-    (0..replica.slot_count()).fold(0, |sum: u64, slot| {
+    let graph = replica
+        .graph()
+        .map_or(0, |graph| graph_digest(graph.adjacency()));
+    (0..replica.slot_count()).fold(graph, |sum: u64, slot| {
         let row = replica.row(slot).map_or(0, row_sum);
         let mut sum = sum.wrapping_add(slot_key(slot).wrapping_mul(row));
         if let Some(id) = replica.id(slot) {

@@ -1,7 +1,10 @@
 //! A replica over the caller's memory.
 
-use super::{Replica, StoreError, attributes::Attributes};
-use crate::payload::metadata::MetadataChanges;
+use super::{Replica, ReplicaGraph, StoreError, attributes::Attributes};
+use crate::{
+    graph::{CheckedChange, search::Rows},
+    payload::metadata::MetadataChanges,
+};
 use core::ops::Range;
 
 /// What a [`SliceStore`] keeps of a slot beside its row: 16 bytes. Opaque; zeroed is unused.
@@ -53,6 +56,7 @@ pub struct SliceStore<'a> {
     rows: &'a mut [f32],
     slots: &'a mut [Slot],
     attributes: Attributes<'a>,
+    graph: Option<ReplicaGraph<'a>>,
 }
 
 impl<'a> SliceStore<'a> {
@@ -98,7 +102,22 @@ impl<'a> SliceStore<'a> {
             rows,
             slots,
             attributes: Attributes::new(attributes),
+            graph: None,
         }
+    }
+
+    /// Gives the store a graph over its rows.
+    ///
+    /// # Panics
+    /// If it has more nodes than the store has slots.
+    #[must_use]
+    pub fn with_graph(mut self, graph: ReplicaGraph<'a>) -> Self {
+        assert!(
+            graph.adjacency().node_count() <= self.slot_count,
+            "every node has a row"
+        );
+        self.graph = Some(graph);
+        self
     }
 
     /// Slots that the memory holds.
@@ -134,6 +153,14 @@ impl<'a> SliceStore<'a> {
         let dim = self.dim as usize;
         let start = slot as usize * dim;
         start..start + dim
+    }
+}
+
+/// Rows for a search in the store's graph.
+impl Rows for SliceStore<'_> {
+    #[inline]
+    fn row(&self, slot: u32) -> Option<&[f32]> {
+        Replica::row(self, slot)
     }
 }
 
@@ -193,6 +220,11 @@ impl Replica for SliceStore<'_> {
         }
     }
 
+    #[inline]
+    fn graph(&self) -> Option<&ReplicaGraph<'_>> {
+        self.graph.as_ref()
+    }
+
     fn reserve_attributes(
         &self,
         slot: u32,
@@ -237,6 +269,13 @@ impl Replica for SliceStore<'_> {
     fn mark_deleted(&mut self, slot: u32) {
         if let Some(slot) = self.slot_mut(slot) {
             slot.deleted = true;
+        }
+    }
+
+    #[inline]
+    fn change_graph(&mut self, checked: CheckedChange<'_>) {
+        if let Some(graph) = &mut self.graph {
+            graph.make(checked);
         }
     }
 

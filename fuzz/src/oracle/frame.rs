@@ -7,6 +7,7 @@ use super::payload::{self, Payload};
 pub const HEADER_SIZE: usize = 64;
 pub const COMPRESSED: u8 = 1;
 pub const HAS_DIGEST: u8 = 8;
+pub const GRAPH: u8 = 16;
 /// What the largest ring region could hold.
 pub const PAYLOAD_SIZE_MAX: u32 = 1 << 30;
 
@@ -31,6 +32,10 @@ impl Header {
 
     pub fn is_compressed(&self) -> bool {
         self.flags & COMPRESSED != 0
+    }
+
+    pub fn has_graph(&self) -> bool {
+        self.flags & GRAPH != 0
     }
 
     /// The table of section 1, as outside a ring.
@@ -84,13 +89,14 @@ pub fn header(bytes: &[u8]) -> Option<Header> {
         state_digest,
     };
     let refused = operation > 5
-        || flags & !(COMPRESSED | HAS_DIGEST) != 0
+        || flags & !(COMPRESSED | HAS_DIGEST | GRAPH) != 0
         || version != 1
         || sequence == 0
         || epoch == 0
         || prev_sequence >= sequence
         || (state_digest != 0 && !header.has_digest())
         || (header.is_compressed() && operation > 1)
+        || (header.has_graph() && operation > 2)
         || payload_offset != 0
         || stamp != 0
         || payload_size > PAYLOAD_SIZE_MAX;

@@ -3,6 +3,7 @@
 use super::bytes::Bytes;
 use super::digest::xxh3;
 use super::frame::Header;
+use super::graph_change::{self, Edit};
 use super::lz4;
 
 /// Bytes of a plain metadata section, at most.
@@ -16,14 +17,18 @@ pub enum Payload {
     Row(Row),
     Delete {
         slot: u32,
+        graph: Option<Vec<Edit>>,
     },
     Batch {
         dim: u32,
         entries: Vec<Entry>,
     },
+    Reindex(Vec<Edit>),
     Start {
         dim: u32,
         slot_count: u32,
+        /// Degree on layer 0, degree above, metric; 0: no graph.
+        graph: [u8; 3],
         own: Vec<u8>,
     },
     End {
@@ -43,6 +48,7 @@ pub struct Row {
     pub dim: u32,
     pub values: Values,
     pub id: Vec<u8>,
+    pub graph: Option<Vec<Edit>>,
     pub metadata: Metadata,
 }
 
@@ -112,11 +118,23 @@ pub fn values(tag: u8, bytes: &[u8], dim: u32) -> Option<Values> {
 pub fn read(header: &Header, bytes: &[u8]) -> Option<Payload> {
     match header.operation {
         0 | 1 => row(header, bytes).map(Payload::Row),
-        2 if bytes.len() == 4 => Bytes(bytes).u32().map(|slot| Payload::Delete { slot }),
+        2 => delete(header, bytes),
         3 => batch(header, bytes),
+        4 if !names_entity(header) => graph_change::decode(bytes).map(Payload::Reindex),
         5 => control(header, bytes),
         _ => None,
     }
+}
+
+fn delete(header: &Header, bytes: &[u8]) -> Option<Payload> {
+    let mut rest = Bytes(bytes);
+    let slot = rest.u32()?;
+    let graph = match header.has_graph() {
+        true => Some(graph_change::decode(rest.0)?),
+        false if rest.0.is_empty() => None,
+        false => return None,
+    };
+    Some(Payload::Delete { slot, graph })
 }
 
 fn row(header: &Header, bytes: &[u8]) -> Option<Row> {
@@ -132,6 +150,13 @@ fn row(header: &Header, bytes: &[u8]) -> Option<Row> {
     if is_insert && (header.prev_sequence != 0 || header.vector_id_hash != xxh3(&id) as u32) {
         return None;
     }
+    let graph = match header.has_graph() {
+        true => {
+            let size = rest.varint()?;
+            Some(graph_change::decode(rest.take(size as usize)?)?)
+        }
+        false => None,
+    };
     let metadata = match header.is_compressed() {
         false => Metadata::Pairs(pairs(rest.0)?),
         true => {
@@ -149,6 +174,7 @@ fn row(header: &Header, bytes: &[u8]) -> Option<Row> {
         dim,
         values,
         id,
+        graph,
         metadata,
     })
 }
@@ -205,14 +231,21 @@ fn control(header: &Header, bytes: &[u8]) -> Option<Payload> {
         return None;
     }
     let (word, long) = (rest.u32()?, rest.u64()?);
+    let graph = (long >> 32).to_le_bytes();
+    let is_graph = match graph[..4] {
+        [0, 0, 0, 0] => true,
+        [degree0, degree, 1..=3, 0] => degree0 > 0 && degree > 0,
+        _ => false,
+    };
     let own = rest.0.to_vec();
     if kind != 0 && !own.is_empty() || kind != 3 && !header.has_digest() {
         return None;
     }
     match kind {
-        0 if word > 0 && long <= u64::from(u32::MAX) => Some(Payload::Start {
+        0 if word > 0 && is_graph => Some(Payload::Start {
             dim: word,
             slot_count: long as u32,
+            graph: [graph[0], graph[1], graph[2]],
             own,
         }),
         1 if word == 0 => Some(Payload::End { count: long }),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::digest;
 use super::frame::Frame;
+use super::graph::Graph;
+use super::graph_change::Edit;
 use super::payload::{Metadata, Pairs, Payload};
 
 /// A reader, its state included.
@@ -11,6 +13,9 @@ use super::payload::{Metadata, Pairs, Payload};
 pub struct State {
     pub dim: u32,
     pub slots: Vec<Slot>,
+    pub graph: Option<Graph>,
+    /// Of the graph, as a start says it.
+    pub metric: u8,
     pub epoch: u32,
     pub position: u64,
 }
@@ -43,6 +48,8 @@ impl State {
         Self {
             dim,
             slots: Vec::new(),
+            graph: None,
+            metric: 0,
             epoch: 1,
             position: 0,
         }
@@ -50,18 +57,21 @@ impl State {
 
     /// The digest, from the definition and the whole state.
     pub fn digest(&self) -> u64 {
-        (0..).zip(&self.slots).fold(0, |sum: u64, (number, slot)| {
-            let id = slot.id.as_ref().map(|id| digest::id_term(number, id));
-            let tombstone = slot.is_deleted.then(|| digest::tombstone_term(number));
-            let pairs = slot
-                .metadata
-                .iter()
-                .map(|(key, value)| digest::pair_term(number, key, value));
-            pairs.chain(id).chain(tombstone).fold(
-                sum.wrapping_add(digest::row_term(number, &slot.row)),
-                u64::wrapping_add,
-            )
-        })
+        let graph = self.graph.as_ref().map_or(0, Graph::digest);
+        (0..)
+            .zip(&self.slots)
+            .fold(graph, |sum: u64, (number, slot)| {
+                let id = slot.id.as_ref().map(|id| digest::id_term(number, id));
+                let tombstone = slot.is_deleted.then(|| digest::tombstone_term(number));
+                let pairs = slot
+                    .metadata
+                    .iter()
+                    .map(|(key, value)| digest::pair_term(number, key, value));
+                pairs.chain(id).chain(tombstone).fold(
+                    sum.wrapping_add(digest::row_term(number, &slot.row)),
+                    u64::wrapping_add,
+                )
+            })
     }
 
     /// Takes a frame, or says why not and stays as it was.
@@ -112,6 +122,7 @@ impl State {
                 row.values.apply(&mut slot.row);
                 slot.change_metadata(&row.metadata)?;
                 self.slots.push(slot);
+                self.change_graph(row.graph.as_deref(), None)?;
             }
             Payload::Row(row) => {
                 if row.dim != self.dim {
@@ -121,12 +132,15 @@ impl State {
                 row.values.apply(&mut slot.row);
                 slot.change_metadata(&row.metadata)?;
                 slot.last_sequence = sequence;
+                self.change_graph(row.graph.as_deref(), None)?;
             }
-            Payload::Delete { slot } => {
-                let slot = self.live(*slot, prev_sequence)?;
-                slot.is_deleted = true;
-                slot.last_sequence = sequence;
+            Payload::Delete { slot, graph } => {
+                let state = self.live(*slot, prev_sequence)?;
+                state.is_deleted = true;
+                state.last_sequence = sequence;
+                self.change_graph(graph.as_deref(), Some(*slot))?;
             }
+            Payload::Reindex(edits) => self.change_graph(Some(edits), None)?,
             Payload::Batch { dim, entries } => {
                 if *dim != self.dim {
                     return None;
@@ -140,14 +154,47 @@ impl State {
                 }
             }
             Payload::Start {
-                dim, slot_count, ..
+                dim,
+                slot_count,
+                graph,
+                ..
             } => {
-                let fits = *dim == self.dim && *slot_count as usize == self.slots.len();
+                let fits = *dim == self.dim
+                    && *slot_count as usize == self.slots.len()
+                    && *graph == self.declared();
                 return fits.then_some(());
             }
             Payload::End { .. } | Payload::Resync | Payload::Watermark { .. } => {}
         }
         Some(())
+    }
+
+    /// What a start says of the graph.
+    fn declared(&self) -> [u8; 3] {
+        self.graph.as_ref().map_or([0; 3], |graph| {
+            let limits = graph.limits;
+            let (degree0, degree) = (limits.degree0_max as u8, limits.degree_max as u8);
+            [degree0, degree, self.metric]
+        })
+    }
+
+    /// The graph's part of a record that has changed the rows and may have `deleted` one.
+    fn change_graph(&mut self, edits: Option<&[Edit]>, deleted: Option<u32>) -> Option<()> {
+        let Some(graph) = &self.graph else {
+            return edits.is_none().then_some(());
+        };
+        let edits = edits.unwrap_or_default();
+        let after = graph.after(edits)?;
+        let nodes = graph.levels.len().min(after.levels.len());
+        let must_go = deleted.filter(|&slot| (slot as usize) < nodes);
+        let deleted_together = edits.iter().all(|edit| match edit {
+            Edit::Tombstone(slot) => self.slots[*slot as usize].is_deleted,
+            _ => true,
+        }) && must_go
+            .is_none_or(|slot| edits.contains(&Edit::Tombstone(slot)));
+        let fits = after.levels.len() <= self.slots.len() && deleted_together;
+        self.graph = Some(after);
+        fits.then_some(())
     }
 
     /// A slot that exists, is no tombstone, and was last touched by `prev_sequence`.

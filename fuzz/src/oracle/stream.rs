@@ -87,6 +87,6 @@ impl<'a> Stream<'a> {
 fn is_control(payload: &Payload) -> bool {
     !matches!(
         payload,
-        Payload::Row(_) | Payload::Delete { .. } | Payload::Batch { .. }
+        Payload::Row(_) | Payload::Delete { .. } | Payload::Batch { .. } | Payload::Reindex(_)
     )
 }

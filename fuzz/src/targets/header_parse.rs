@@ -45,6 +45,7 @@ pub fn same(header: &DeltaHeader) -> frame::Header {
     } else {
         0
     };
+    let graph = if header.graph { frame::GRAPH } else { 0 };
     let has_digest = if header.state_digest.is_some() {
         frame::HAS_DIGEST
     } else {
@@ -53,7 +54,7 @@ pub fn same(header: &DeltaHeader) -> frame::Header {
     frame::Header {
         sequence: header.sequence,
         operation: header.operation as u8,
-        flags: compressed | has_digest,
+        flags: compressed | graph | has_digest,
         vector_id_hash: header.vector_id_hash,
         timestamp: header.timestamp_us,
         payload_size: header.payload_size,

@@ -17,6 +17,8 @@ const DIM_MAX: u32 = 4096;
 struct Mode {
     is_insert: bool,
     compressed: bool,
+    /// The payload carries a graph change.
+    graph: bool,
     /// The header carries the hash of the id that the payload seems to have.
     right_hash: bool,
     /// The writer may compress.
@@ -32,6 +34,7 @@ pub fn run(input: &[u8]) {
         compressed: mode & 2 != 0,
         right_hash: mode & 4 != 0,
         compresses: mode & 8 != 0,
+        graph: mode & 16 != 0,
     };
     let header = header(&mode, payload);
     let found = VectorPayload::parse(&header, payload);
@@ -59,6 +62,7 @@ fn header(mode: &Mode, payload: &[u8]) -> DeltaHeader {
     };
     let mut header = DeltaHeader::new(operation, 7, 1);
     header.compressed = mode.compressed;
+    header.graph = mode.graph;
     if let (true, Some(prefix)) = (mode.right_hash, payload.first_chunk::<16>()) {
         let values_size = u32::from_le_bytes([prefix[8], prefix[9], prefix[10], prefix[11]]);
         let start = 16_usize.saturating_add(values_size as usize);
@@ -74,6 +78,7 @@ fn same(vector: &VectorPayload<'_>) -> Row {
         dim: vector.dim(),
         values: record_stream::same_values(vector.values()),
         id: vector.id().to_vec(),
+        graph: vector.graph().map(record_stream::same_graph),
         metadata: record_stream::same_metadata(vector.metadata()),
     }
 }
@@ -109,6 +114,7 @@ fn write_again(row: &Row, is_insert: bool, compresses: bool) {
         },
         new: &new_row,
         id: &row.id,
+        graph: None,
         metadata: &metadata,
     };
     let mut lz4 = compresses.then(|| Box::new(Lz4Scratch::new()));
@@ -122,6 +128,7 @@ fn write_again(row: &Row, is_insert: bool, compresses: bool) {
     let mode = Mode {
         is_insert,
         compressed,
+        graph: false,
         right_hash: true,
         compresses,
     };

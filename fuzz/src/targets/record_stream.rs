@@ -3,12 +3,15 @@
 //! Input: a byte of [`Repairs`], then frames.
 
 use delta_core::codec;
+use delta_core::graph::{GraphParameters, encode::Change};
+use delta_core::kernel::distance::Metric;
 use delta_core::payload::metadata::{MetadataSection, SECTION_SIZE_MAX};
 use delta_core::payload::{Payload, control::Control};
 use delta_core::record::Record;
 use delta_core::stream::StreamReader;
 
 use super::header_parse;
+use crate::oracle::graph_change::{self, Edit};
 use crate::oracle::payload::{Entry, Metadata, Row, Values};
 use crate::oracle::stream::{Next, Stream};
 use crate::oracle::{frame, payload};
@@ -67,9 +70,14 @@ pub fn same(record: &Record<'_>) -> frame::Frame {
             dim: vector.dim(),
             values: same_values(vector.values()),
             id: vector.id().to_vec(),
+            graph: vector.graph().map(same_graph),
             metadata: same_metadata(vector.metadata()),
         }),
-        Payload::Delete { slot } => payload::Payload::Delete { slot: *slot },
+        Payload::Delete { slot, graph } => payload::Payload::Delete {
+            slot: *slot,
+            graph: graph.map(same_graph),
+        },
+        Payload::Reindex(change) => payload::Payload::Reindex(same_graph(*change)),
         Payload::Batch(batch) => payload::Payload::Batch {
             dim: batch.dim(),
             entries: batch
@@ -95,10 +103,12 @@ fn same_control(control: &Control<'_>) -> payload::Payload {
         Control::Start {
             dim,
             slot_count,
+            graph,
             consumer_bytes,
         } => payload::Payload::Start {
             dim,
             slot_count,
+            graph: graph.map_or([0; 3], same_parameters),
             own: consumer_bytes.to_vec(),
         },
         Control::End { record_count } => payload::Payload::End {
@@ -114,6 +124,23 @@ fn same_control(control: &Control<'_>) -> payload::Payload {
         },
         _ => panic!("a control that the oracle does not know: {control:?}"),
     }
+}
+
+/// What the oracle reads in the core's graph change: that both read the same edits is another
+/// target's.
+pub fn same_graph(change: Change<'_>) -> Vec<Edit> {
+    graph_change::decode(change.as_bytes()).expect("a change that was parsed")
+}
+
+/// The core's parameters of a graph as the oracle has them.
+pub fn same_parameters(parameters: GraphParameters) -> [u8; 3] {
+    let metric = match parameters.metric {
+        Metric::SquaredL2 => 1,
+        Metric::Dot => 2,
+        Metric::Cosine => 3,
+        other => panic!("a metric that the oracle does not know: {other:?}"),
+    };
+    [parameters.degree0_max, parameters.degree_max, metric]
 }
 
 /// The core's values as the oracle has them.

@@ -9,13 +9,13 @@ mod capture;
 mod encode;
 mod golden;
 mod history;
-mod hnsw;
+pub(crate) mod hnsw;
 mod refuse;
 mod search;
 
 use super::{Adjacency, Edit, GraphBuffers, GraphMemoryError, ListChange, Shape, Slots};
 
-pub(super) const SMALL: Shape = Shape {
+pub(crate) const SMALL: Shape = Shape {
     nodes_max: 12,
     degree0_max: 4,
     degree_max: 2,
@@ -23,7 +23,7 @@ pub(super) const SMALL: Shape = Shape {
 };
 
 /// The memory of a graph.
-pub(super) struct Memory {
+pub(crate) struct Memory {
     shape: Shape,
     neighbours0: Vec<u32>,
     degrees0: Vec<u8>,
@@ -35,7 +35,7 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Not zeroed: that is for the graph to do.
-    pub(super) fn new(shape: Shape) -> Self {
+    pub(crate) fn new(shape: Shape) -> Self {
         let lengths = shape.lengths().unwrap();
         Self {
             shape,
@@ -48,7 +48,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn graph(&mut self) -> Adjacency<'_> {
+    pub(crate) fn graph(&mut self) -> Adjacency<'_> {
         Adjacency::new(self.shape, self.buffers()).unwrap()
     }
 
@@ -65,7 +65,7 @@ impl Memory {
 }
 
 /// Every byte that a graph has, and its counts.
-pub(super) fn bytes(graph: &Adjacency<'_>) -> Vec<u8> {
+pub(crate) fn bytes(graph: &Adjacency<'_>) -> Vec<u8> {
     let buffers = &graph.buffers;
     let mut bytes = format!("{:?}", graph.state).into_bytes();
     for words in [&buffers.neighbours0, &buffers.upper_base, &buffers.upper] {
@@ -82,7 +82,7 @@ pub(super) fn bytes(graph: &Adjacency<'_>) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn replace(layer: u8, slot: u32, neighbours: &[u32]) -> Edit<'_> {
+pub(crate) fn replace(layer: u8, slot: u32, neighbours: &[u32]) -> Edit<'_> {
     Edit::List {
         layer,
         slot,
@@ -90,7 +90,7 @@ pub(super) fn replace(layer: u8, slot: u32, neighbours: &[u32]) -> Edit<'_> {
     }
 }
 
-pub(super) fn patch<'a>(layer: u8, slot: u32, removed: &'a [u32], added: &'a [u32]) -> Edit<'a> {
+pub(crate) fn patch<'a>(layer: u8, slot: u32, removed: &'a [u32], added: &'a [u32]) -> Edit<'a> {
     let (removed, added) = (Slots::from(removed), Slots::from(added));
     Edit::List {
         layer,
@@ -99,7 +99,7 @@ pub(super) fn patch<'a>(layer: u8, slot: u32, removed: &'a [u32], added: &'a [u3
     }
 }
 
-pub(super) fn link(layer: u8, slot: u32, removed: u64, added: Option<u32>) -> Edit<'static> {
+pub(crate) fn link(layer: u8, slot: u32, removed: u64, added: Option<u32>) -> Edit<'static> {
     Edit::List {
         layer,
         slot,
@@ -108,7 +108,7 @@ pub(super) fn link(layer: u8, slot: u32, removed: u64, added: Option<u32>) -> Ed
 }
 
 /// Nodes 0 (level 1), 1 (level 0), 2 (level 1), 3 (level 0).
-pub(super) fn four_nodes<'m>(memory: &'m mut Memory) -> Adjacency<'m> {
+pub(crate) fn four_nodes<'m>(memory: &'m mut Memory) -> Adjacency<'m> {
     let mut graph = memory.graph();
     graph
         .apply([Edit::Insert { slot: 0, level: 1 }, Edit::Entry { slot: 0 }])

@@ -1,9 +1,11 @@
 use super::header;
 use crate::{
+    graph::GraphParameters,
     header::{DeltaHeader, Operation},
+    kernel::distance::Metric,
     payload::{PayloadError, control::Control},
 };
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, option, prelude::*};
 
 /// A header that announces a digest, with sequence 100.
 fn control_header() -> DeltaHeader {
@@ -23,6 +25,7 @@ fn literal_bytes() {
     let start = Control::Start {
         dim: 4,
         slot_count: 7,
+        graph: None,
         consumer_bytes: b"x",
     };
     let end = Control::End {
@@ -74,7 +77,7 @@ fn refuses_reserved_bytes() {
             );
         }
     }
-    for (bytes, offset) in [(&START[..], 12), (&START, 15), (&END, 4), (&RESYNC, 7)] {
+    for (bytes, offset) in [(&END[..], 4), (&RESYNC, 7)] {
         assert_eq!(
             parse_with(bytes, usize::try_from(offset).unwrap(), 1),
             Err(PayloadError::Reserved { offset })
@@ -100,6 +103,45 @@ fn refuses_other_sizes() {
 #[test]
 fn refuses_rows_of_no_components() {
     assert_eq!(parse_with(&START, 4, 0), Err(PayloadError::ZeroDim));
+}
+
+#[test]
+fn a_start_declares_a_graph() {
+    let declared = |bytes: [u8; 4]| {
+        let mut start = START;
+        start[12..16].copy_from_slice(&bytes);
+        match Control::parse(&control_header(), &start) {
+            Ok(Control::Start { graph, .. }) => Ok(graph),
+            Ok(other) => panic!("{other:?} is no start"),
+            Err(error) => Err(error),
+        }
+    };
+    assert_eq!(declared([0; 4]), Ok(None));
+    for (wire, metric) in [
+        (1, Metric::SquaredL2),
+        (2, Metric::Dot),
+        (3, Metric::Cosine),
+    ] {
+        let graph = GraphParameters {
+            degree0_max: 32,
+            degree_max: 16,
+            metric,
+        };
+        assert_eq!(declared([32, 16, wire, 0]), Ok(Some(graph)));
+    }
+    for (bytes, offset) in [
+        ([0, 16, 1, 0], 12),
+        ([32, 0, 1, 0], 13),
+        ([32, 16, 0, 0], 14),
+        ([32, 16, 4, 0], 14),
+        ([32, 16, 1, 1], 15),
+        ([0, 0, 0, 1], 15),
+    ] {
+        assert_eq!(
+            declared(bytes),
+            Err(PayloadError::GraphParameters { offset })
+        );
+    }
 }
 
 #[test]
@@ -141,13 +183,19 @@ proptest! {
         kind in 0..4,
         word in 1..=u32::MAX,
         slot_count in any::<u32>(),
+        graph in option::of((1..=u8::MAX, 1..=u8::MAX, 0_usize..3)),
         long in 1..=u64::MAX,
         consumer_bytes in vec(any::<u8>(), 0..20),
     ) {
         let mut header = control_header();
         let consumer_bytes = &consumer_bytes[..];
+        let graph = graph.map(|(degree0_max, degree_max, metric)| GraphParameters {
+            degree0_max,
+            degree_max,
+            metric: [Metric::SquaredL2, Metric::Dot, Metric::Cosine][metric],
+        });
         let control = match kind {
-            0 => Control::Start { dim: word, slot_count, consumer_bytes },
+            0 => Control::Start { dim: word, slot_count, graph, consumer_bytes },
             1 => Control::End { record_count: long },
             2 => {
                 header.sequence = long;

@@ -33,6 +33,7 @@ const CHANGE: VectorChange<'_> = VectorChange {
     base: Base::Row(&[0.0; 4]),
     new: &[0.0, 0.0, 0.0, 1.0],
     id: &[],
+    graph: None,
     metadata: &[REMOVAL],
 };
 
@@ -73,6 +74,7 @@ fn an_insert_of_literal_bytes() {
         base: Base::Zero,
         new: &[1.0, f32::from_bits(0x7fc0_0001)],
         id: b"a",
+        graph: None,
         metadata: &[],
     };
     let mut out = [0xaa; 25];
@@ -285,7 +287,8 @@ proptest! {
             old: (id.is_empty() && removed).then_some(&b"old"[..]),
             new: (!removed).then_some(&value[..]),
         };
-        let change = VectorChange { slot, base, new: &new, id: &id, metadata: &[edit] };
+        let metadata = &[edit];
+        let change = VectorChange { slot, base, new: &new, id: &id, graph: None, metadata };
         let mut out = vec![0xaa; change.payload_size_max()];
         let written = change.write(&mut out, None).unwrap();
         prop_assert!(!written.compressed);
@@ -334,6 +337,7 @@ proptest! {
             base: Base::Row(&old),
             new: &new,
             id: &[],
+            graph: None,
             metadata: &edits,
         };
         let mut out = vec![0; change.payload_size_max()];

@@ -1,6 +1,11 @@
 //! Why a replica refuses a record.
 
-use crate::{payload::metadata::MetadataError, store::StoreError};
+use crate::{
+    graph::{EditError, GraphParameters},
+    payload::metadata::MetadataError,
+    pipeline::graph::GraphRowsError,
+    store::StoreError,
+};
 use core::fmt;
 
 /// Why a replica does not take a record. Nothing has changed, the position included.
@@ -86,6 +91,19 @@ pub enum Refusal {
     Metadata(MetadataError),
     /// The store has no room.
     Store(StoreError),
+    /// The record changes a graph, and the replica has none.
+    NoGraph,
+    /// A start declares another graph than the replica's.
+    GraphParameters {
+        /// The replica's.
+        expected: Option<GraphParameters>,
+        /// The stream's.
+        found: Option<GraphParameters>,
+    },
+    /// The graph refuses its change.
+    Graph(EditError),
+    /// The graph change does not fit the rows.
+    GraphRows(GraphRowsError),
     /// The stream starts from another state than this.
     Base {
         /// Digest that the start carries.
@@ -165,6 +183,17 @@ impl fmt::Display for Refusal {
             }
             Self::Metadata(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
+            Self::NoGraph => write!(
+                f,
+                "the record changes a graph, the replica has none: give the store one"
+            ),
+            Self::GraphParameters { expected, found } => write!(
+                f,
+                "the stream has graph {found:?}, the replica {expected:?}: give the store a graph \
+                 of the stream's degrees and metric, or none"
+            ),
+            Self::Graph(error) => error.fmt(f),
+            Self::GraphRows(error) => error.fmt(f),
             Self::Base { expected, found } => write!(
                 f,
                 "the stream starts from state {expected:016x}, this is {found:016x}: apply it to \
@@ -184,6 +213,18 @@ impl core::error::Error for ApplyError {}
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<EditError> for Refusal {
+    fn from(error: EditError) -> Self {
+        Self::Graph(error)
+    }
+}
+
+impl From<GraphRowsError> for Refusal {
+    fn from(error: GraphRowsError) -> Self {
+        Self::GraphRows(error)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Control records: start, end, resync, watermark.
 
-use super::{PrepareError, Prepared, Sequencer, seal};
+use super::{PrepareError, Prepared, Sequencer};
 use crate::{
     header::{DeltaHeader, Operation},
     payload::control::Control,
@@ -21,6 +21,7 @@ impl Sequencer<'_> {
             &Control::Start {
                 dim,
                 slot_count,
+                graph: self.graph_parameters(),
                 consumer_bytes,
             },
             out,
@@ -52,7 +53,7 @@ impl Sequencer<'_> {
             epoch,
             ..self.header(Operation::Control, 0)
         };
-        write_control(
+        self.write_control(
             header,
             &Control::Resync {
                 position: self.position.sequence,
@@ -86,18 +87,19 @@ impl Sequencer<'_> {
         control: &Control<'_>,
         out: &mut [u8],
     ) -> Result<Prepared, PrepareError> {
-        write_control(self.header(Operation::Control, 0), control, out)
+        self.write_control(self.header(Operation::Control, 0), control, out)
     }
-}
 
-fn write_control(
-    header: DeltaHeader,
-    control: &Control<'_>,
-    out: &mut [u8],
-) -> Result<Prepared, PrepareError> {
-    let (needed, given) = (control.size(), out.len());
-    let size = control
-        .write(out)
-        .ok_or(PrepareError::OutputTooSmall { needed, given })?;
-    seal(header, out, size, None)
+    fn write_control(
+        &self,
+        header: DeltaHeader,
+        control: &Control<'_>,
+        out: &mut [u8],
+    ) -> Result<Prepared, PrepareError> {
+        let (needed, given) = (control.size(), out.len());
+        let size = control
+            .write(out)
+            .ok_or(PrepareError::OutputTooSmall { needed, given })?;
+        Prepared::seal(header, out, size, None, self.node_count())
+    }
 }

@@ -1,6 +1,8 @@
 //! Why a change cannot become a record.
 
-use crate::{header::HeaderError, payload::vector::VectorWriteError};
+use crate::{
+    header::HeaderError, payload::vector::VectorWriteError, pipeline::graph::GraphRowsError,
+};
 use core::fmt;
 
 /// Why a change cannot become a record. Nothing has changed.
@@ -38,6 +40,10 @@ pub enum PrepareError {
         /// The epoch asked for.
         found: u32,
     },
+    /// A graph change in a stream that declares no graph.
+    NoGraph,
+    /// The graph change does not fit the rows.
+    GraphRows(GraphRowsError),
     /// The payload cannot be written.
     Payload(VectorWriteError),
     /// The header cannot be written.
@@ -80,6 +86,11 @@ impl fmt::Display for PrepareError {
                     "epoch {found} does not follow {current}: allocate a greater one"
                 )
             }
+            Self::NoGraph => write!(
+                f,
+                "a graph change in a stream without a graph: declare it by Sequencer::with_graph"
+            ),
+            Self::GraphRows(error) => error.fmt(f),
             Self::Payload(error) => error.fmt(f),
             Self::Header(error) => error.fmt(f),
             Self::OutputTooSmall { needed, given } => {

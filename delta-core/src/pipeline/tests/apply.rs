@@ -117,6 +117,7 @@ fn refuses_rows_of_another_dim() {
     let start = Control::Start {
         dim: 9,
         slot_count: 2,
+        graph: None,
         consumer_bytes: b"",
     };
     assert_eq!(
@@ -146,6 +147,7 @@ fn refuses_other_slots_than_the_next() {
     let start = Control::Start {
         dim: 2,
         slot_count: 3,
+        graph: None,
         consumer_bytes: b"",
     };
     assert_eq!(
@@ -259,6 +261,7 @@ fn refuses_a_start_from_another_state() {
     let start = Control::Start {
         dim: 2,
         slot_count: 2,
+        graph: None,
         consumer_bytes: b"",
     };
     let with_digest = |digest| DeltaHeader {

@@ -99,7 +99,7 @@ impl Step<'_> {
 pub(super) fn adapted(model: &State, mut frame: Frame, payload: &[u8]) -> Vec<u8> {
     let slot = match &frame.payload {
         Payload::Row(row) if frame.header.operation == 1 => Some(row.slot),
-        Payload::Delete { slot } => Some(*slot),
+        Payload::Delete { slot, .. } => Some(*slot),
         _ => None,
     };
     if let Some(slot) = slot.and_then(|slot| model.slots.get(slot as usize)) {

@@ -89,6 +89,7 @@ pub(super) fn vector(
         base: Base::Row(old),
         new,
         id,
+        graph: None,
         metadata,
     };
     let mut payload = vec![0; change.payload_size_max()];

@@ -1,0 +1,114 @@
+//! Operations on an index, captured with the rows that they belong to.
+
+use super::{Capture, CaptureError};
+use crate::{
+    codec::Base,
+    graph::capture::PendingChange,
+    payload::{
+        metadata::MetadataEdit,
+        vector::{VectorChange, VectorWriteError},
+    },
+    pipeline::sequencer::Sequencer,
+    ring::Mem,
+};
+
+impl<M: Mem> Capture<'_, M> {
+    /// As [`insert`](Self::insert), with what the insert did to the index, in one record. The
+    /// capture of the graph follows if the record is in the ring; else it stays as it was, and the
+    /// index can be captured again.
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn insert_with_graph(
+        &mut self,
+        id: &[u8],
+        row: &[f32],
+        metadata: &[MetadataEdit<'_>],
+        graph: PendingChange<'_, '_, '_>,
+    ) -> Result<u32, CaptureError> {
+        if id.is_empty() {
+            let refusal = VectorWriteError::IdSize { size: 0 };
+            return Err(CaptureError::Prepare(refusal.into()));
+        }
+        let slot = self.sequencer.slot_count();
+        let change = VectorChange {
+            slot,
+            base: Base::Zero,
+            new: row,
+            id,
+            graph: Some(graph.checked()),
+            metadata,
+        };
+        self.send_vector(&change)?;
+        graph.commit();
+        Ok(slot)
+    }
+
+    /// As [`update_with_metadata`](Self::update_with_metadata), with what the update did to the
+    /// index, in one record. The capture of the graph follows as by
+    /// [`insert_with_graph`](Self::insert_with_graph).
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn update_with_graph(
+        &mut self,
+        slot: u32,
+        old: &[f32],
+        new: &[f32],
+        metadata: &[MetadataEdit<'_>],
+        graph: PendingChange<'_, '_, '_>,
+    ) -> Result<(), CaptureError> {
+        let change = VectorChange {
+            slot,
+            base: Base::Row(old),
+            new,
+            id: &[],
+            graph: Some(graph.checked()),
+            metadata,
+        };
+        self.send_vector(&change)?;
+        graph.commit();
+        Ok(())
+    }
+
+    /// As [`delete`](Self::delete), with what the deletion did to the index, in one record: the
+    /// slot's node becomes a tombstone. The capture of the graph follows as by
+    /// [`insert_with_graph`](Self::insert_with_graph).
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn delete_with_graph(
+        &mut self,
+        slot: u32,
+        graph: PendingChange<'_, '_, '_>,
+    ) -> Result<(), CaptureError> {
+        let checked = graph.checked();
+        self.send(
+            Sequencer::delete_size(Some(&checked)),
+            |sequencer, out, _| sequencer.prepare_delete_with_graph(slot, Some(&checked), out),
+        )?;
+        graph.commit();
+        Ok(())
+    }
+
+    /// Captures a change of the graph alone. The capture of the graph follows as by
+    /// [`insert_with_graph`](Self::insert_with_graph).
+    ///
+    /// # Errors
+    /// See [`CaptureError`].
+    pub fn reindex(&mut self, graph: PendingChange<'_, '_, '_>) -> Result<(), CaptureError> {
+        let checked = graph.checked();
+        let size = checked.edits().as_bytes().len();
+        self.send(size, |sequencer, out, _| {
+            sequencer.prepare_reindex(&checked, out)
+        })?;
+        graph.commit();
+        Ok(())
+    }
+
+    fn send_vector(&mut self, change: &VectorChange<'_>) -> Result<(), CaptureError> {
+        self.send(change.payload_size_max(), |sequencer, out, lz4| {
+            sequencer.prepare_vector(change, out, lz4)
+        })
+    }
+}
