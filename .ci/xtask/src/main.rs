@@ -1,5 +1,6 @@
 //! Workspace tasks, run as `cargo xtask COMMAND`; `cargo xtask --help` lists them.
 
+mod bench;
 mod build_std;
 mod cross;
 mod fuzz;
@@ -85,6 +86,11 @@ const COMMANDS: &[Command] = &[
         name: "supply",
         about: "Check licences, sources and advisories of the dependencies, and the packages",
         run: |rest| without_arguments(rest, supply::run),
+    },
+    Command {
+        name: "bench",
+        about: "Ours and the peers in turn: bench [--quick] [--json] [--write] [GROUP...]",
+        run: bench::run,
     },
     Command {
         name: "proof",
