@@ -45,7 +45,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "wasm",
         about: "Build delta-wasm for wasm32, scalar and simd128, and print the sizes",
-        run: |rest| without_arguments(rest, || wasm::build().map(drop)),
+        run: |rest| without_arguments(rest, wasm::build),
     },
     Command {
         name: "targets",

@@ -73,15 +73,16 @@ fn lz4_alloc() -> Result<u32> {
     shell::run_tests(cargo.args(["--features", "lz4_flex/alloc"]))
 }
 
-/// The modules of delta-wasm, then the core's checks that need no operating system.
+/// The npm package's tests, then the core's checks that need no operating system.
 pub(crate) fn wasm_in_node() -> Result<u32> {
-    let node = |script: &str, modules: wasm::Modules| {
-        let mut node = shell::command("node");
-        node.args(["--test-reporter=tap", script]);
-        shell::run_tests(node.arg(modules.scalar).arg(modules.simd128))
-    };
-    let exported = node("delta-wasm/tests/node.mjs", wasm::build()?)?;
-    Ok(exported + node(".ci/no-os/run.mjs", wasm::build_checks()?)?)
+    wasm::build()?;
+    let mut node = shell::command("node");
+    node.args(["--test", "--test-reporter=tap"]);
+    let package = shell::run_tests(node.args(wasm::test_files()?))?;
+    let modules = wasm::build_checks()?;
+    let mut node = shell::command("node");
+    node.args(["--test-reporter=tap", ".ci/no-os/run.mjs"]);
+    Ok(package + shell::run_tests(node.arg(modules.scalar).arg(modules.simd128))?)
 }
 
 /// The fuzz crate is a workspace of its own. Its targets need a nightly compiler to run, but any to

@@ -1,118 +1,229 @@
-//! The exported calls as a host makes them, by address. The arena is one per process, so each test
-//! holds `HOST` while it uses it.
+//! The exported calls as a host makes them, by address, over memory of the test's.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use delta_core::ring::Geometry;
 
-use delta_core::header::{DeltaHeader, Operation};
+use crate::error::CallError;
+use crate::exports::{apply, capture, process};
+use crate::layout::Layout;
 
-use super::*;
+const DIM: usize = 4;
+const CAPACITY: usize = 8;
+const STAGING_SIZE: usize = 4096;
+const SLOTS: u32 = 8;
+const PAYLOAD_BYTES: u32 = 4096;
 
-static HOST: Mutex<()> = Mutex::new(());
-
-fn host() -> MutexGuard<'static, ()> {
-    HOST.lock().unwrap_or_else(PoisonError::into_inner)
+/// Memory that lies where it is for ever, as a linear memory does.
+fn piece(size: usize) -> usize {
+    const ALIGN: usize = 128;
+    let bytes = Box::leak(vec![0_u8; size + ALIGN].into_boxed_slice());
+    bytes
+        .as_mut_ptr()
+        .expose_provenance()
+        .next_multiple_of(ALIGN)
 }
 
-/// Writes at an offset into the arena, as a host does between calls; returns the address.
-fn put(offset: usize, bytes: &[u8]) -> usize {
-    let address = delta_arena() + offset;
-    Access::lock()
-        .unwrap()
-        .bytes_mut(address, bytes.len())
-        .unwrap()
-        .copy_from_slice(bytes);
+/// Writes to an address, as a host does between calls.
+fn put(address: usize, bytes: &[u8]) {
+    let to = core::ptr::with_exposed_provenance_mut::<u8>(address);
+    // SAFETY: the tests write to pieces of their own alone, which have room, between calls.
+    unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) };
+}
+
+fn get<const N: usize>(address: usize) -> [u8; N] {
+    // SAFETY: as in `put`; the pieces are initialised.
+    unsafe { core::ptr::with_exposed_provenance::<[u8; N]>(address).read_unaligned() }
+}
+
+fn ring() -> usize {
+    let geometry = Geometry::new(SLOTS, PAYLOAD_BYTES).unwrap();
+    let address = piece(geometry.region_size());
+    put(
+        address + geometry.control_offset(),
+        &geometry.control_block(),
+    );
     address
 }
 
-fn put_row(offset: usize, bits: &[u32]) -> usize {
-    put(offset, bytemuck::cast_slice(bits))
+/// The words of a layout with the pieces that every stage has.
+struct Host {
+    context: usize,
+    staging: usize,
+    words: [u64; Layout::WORDS],
 }
 
-#[test]
-fn counts_changed_bits_not_values() {
-    let _host = host();
-    let old = put_row(0, &[0x7fc0_0001, 0x0000_0000, 1, 2, 0x7fc0_0001]);
-    let new = put_row(64, &[0x7fc0_0002, 0x8000_0000, 1, 2, 0x7fc0_0001]);
-    assert_eq!(delta_count_changed(old, new, 5), 2);
-    assert_eq!(delta_count_changed(old, old, 5), 0);
-    assert_eq!(delta_count_changed(old, new, 0), 0);
-}
-
-#[test]
-fn every_address_is_checked() {
-    let _host = host();
-    let (start, end) = (delta_arena(), delta_arena() + delta_arena_size());
-    let outside = CallError::OutOfArena {
-        address: 0,
-        size: 0,
+impl Host {
+    fn new(context_size: usize) -> Self {
+        let (context, staging) = (piece(context_size.max(256)), piece(STAGING_SIZE));
+        let mut words = [0; Layout::WORDS];
+        let all = [1, DIM, CAPACITY, staging, STAGING_SIZE];
+        for (word, value) in words.iter_mut().zip(all) {
+            *word = value as u64;
+        }
+        Self {
+            context,
+            staging,
+            words,
+        }
     }
-    .code();
-    assert_eq!(delta_count_changed(start - 4, start, 1), outside);
-    assert_eq!(delta_count_changed(start, end, 1), outside);
-    assert_eq!(delta_count_changed(end - 4, end - 4, 1), 0);
-    assert_eq!(delta_count_changed(start, start, usize::MAX), outside);
-    assert_eq!(
-        delta_count_changed(start, start, usize::MAX / 4 + 2),
-        outside
-    );
-    assert_eq!(
-        delta_count_changed(start, start + 2, 1),
-        CallError::Misaligned { address: 0 }.code()
-    );
-    assert_eq!(delta_row_digest(start, 1, end - 7), outside);
-    assert_eq!(delta_row_digest(start, 1, end - 8), 0);
-    assert_eq!(delta_header_check(0, 64), outside);
-}
 
-#[test]
-fn writes_the_rows_digest_sum() {
-    let _host = host();
-    let row = put_row(0, &[0x3f80_0000, 0x8000_0000, 7]);
-    assert_eq!(delta_row_digest(row, 3, row + 13), 0);
-    let arena = Access::lock().unwrap();
-    let sum = digest::row_sum(&[1.0, -0.0, f32::from_bits(7)]);
-    assert_ne!(sum, 0);
-    assert_eq!(arena.bytes(row + 13, 8).unwrap(), sum.to_le_bytes());
-}
-
-#[test]
-fn checks_frames() {
-    let _host = host();
-    let payload = [3, 0, 0, 0];
-    let header = DeltaHeader::new(Operation::Delete, 7, 1)
-        .seal(&payload)
-        .unwrap()
-        .to_bytes();
-    let frame = put(3, &[&header[..], &payload].concat());
-    assert_eq!(delta_header_check(frame, 68), 0);
-    assert_eq!(delta_header_check(frame, 67), -4);
-    assert_eq!(delta_header_check(frame, 69), -4);
-    assert_eq!(delta_header_check(frame, 63), -4);
-    for (offset, code) in [
-        (10, -16),
-        (8, -17),
-        (9, -18),
-        (40, -19),
-        (56, -20),
-        (48, -21),
-        (64, -23),
-    ] {
-        let byte = header.iter().chain(&payload).nth(offset).unwrap();
-        put(3 + offset, &[byte ^ 0x81]);
-        assert_eq!(delta_header_check(frame, 68), code, "byte {offset}");
-        put(3 + offset, &[*byte]);
+    fn with_store(mut self) -> Self {
+        let pieces = [
+            (11, 4 * DIM * CAPACITY),
+            (12, 16 * CAPACITY),
+            (13, 16 * CAPACITY),
+            (14, 1024),
+            (16, 65_536),
+        ];
+        for (word, size) in pieces {
+            self.words[word] = piece(size) as u64;
+        }
+        (self.words[15], self.words[17]) = (1024, 65_536);
+        self
     }
-    assert_eq!(delta_header_check(frame, 68), 0);
+
+    /// `first`: 5 for the ring that is read, 8 for the one that is written.
+    fn with_ring(mut self, first: usize, address: usize) -> Self {
+        let shape = [address as u64, SLOTS.into(), PAYLOAD_BYTES.into()];
+        self.words[first..first + 3].copy_from_slice(&shape);
+        self
+    }
+
+    fn open(self, open: extern "C" fn(usize) -> i32) -> Self {
+        put(self.context, bytemuck::cast_slice(&self.words));
+        assert_eq!(open(self.context), 0);
+        self
+    }
+
+    fn position(&self, position: extern "C" fn(usize, usize) -> i32) -> [u64; 3] {
+        assert_eq!(position(self.context, self.staging), 0);
+        bytemuck::cast(get::<24>(self.staging))
+    }
+}
+
+struct Stages {
+    capture: Host,
+    process: Host,
+    apply: Host,
+}
+
+fn stages() -> Stages {
+    let (captured, relayed) = (ring(), ring());
+    Stages {
+        capture: Host::new(capture::delta_capture_context_size())
+            .with_store()
+            .with_ring(8, captured)
+            .open(capture::delta_capture_open),
+        process: Host::new(process::delta_process_context_size())
+            .with_ring(5, captured)
+            .with_ring(8, relayed)
+            .open(process::delta_process_open),
+        apply: Host::new(apply::delta_apply_context_size())
+            .with_store()
+            .with_ring(5, relayed)
+            .open(apply::delta_apply_open),
+    }
+}
+
+/// Inserts a row of these bits under a one-byte id.
+fn insert(host: &Host, bits: [u32; DIM]) -> i32 {
+    put(host.staging, bytemuck::bytes_of(&bits));
+    put(host.staging + 16, b"a\x01k\x02v");
+    let id = host.staging + 16;
+    capture::delta_capture_insert(host.context, host.staging, id, 1, id + 1, 4)
 }
 
 #[test]
-fn a_second_caller_is_refused_until_the_first_is_done() {
-    let _host = host();
-    let first = Access::lock().unwrap();
+fn a_row_travels_through_three_stages_bit_for_bit() {
+    let Stages {
+        capture,
+        process,
+        apply,
+    } = stages();
+    let bits = [0x7fc0_0001, 0x8000_0000, 1, 0xff80_0001];
+    assert_eq!(insert(&capture, bits), 0);
+    assert_eq!(process::delta_process_relay(process.context, 9), 1);
+    assert_eq!(apply::delta_apply_poll(apply.context, 9), 1);
+    let position = capture.position(capture::delta_capture_position);
+    assert_eq!(apply.position(apply::delta_apply_position), position);
+    assert_eq!(apply::delta_apply_digest(apply.context, apply.staging), 0);
+    assert_eq!(get(apply.staging), position[2].to_le_bytes());
+
+    assert_eq!(apply::delta_apply_rows(apply.context, apply.staging), 0);
+    let descriptor: [u32; 8] = bytemuck::cast(get::<32>(apply.staging));
+    assert_eq!(descriptor[2..], [1, 2, 1, 4, 0, 0]);
+    let address = u64::from_le_bytes(get(apply.staging));
+    let row: [u32; DIM] = bytemuck::cast(get::<16>(usize::try_from(address).unwrap()));
+    assert_eq!(row, bits);
+    assert_eq!(apply::delta_apply_id(apply.context, 0, apply.staging), 1);
+    let size = apply::delta_apply_metadata(apply.context, 0, apply.staging, 64);
+    assert_eq!(size, 10);
+    assert_eq!(get(apply.staging), *b"\x01\0\0\0k\x01\0\0\0v");
+}
+
+#[test]
+fn a_refused_call_returns_its_code_and_leaves_numbers() {
+    let Stages { capture, apply, .. } = stages();
+    assert_eq!(insert(&capture, [0; DIM]), 0);
+    let before = capture.position(capture::delta_capture_position);
+    let update = |slot, row| capture::delta_capture_update(capture.context, slot, row, 0, 0);
+    assert_eq!(update(0, capture.staging - 16), -1);
+    assert_eq!(update(0, capture.staging + 4), -2);
+    assert_eq!(update(7, capture.staging), -46);
+    assert_eq!(get(capture.context + 8), (-46_i32).to_le_bytes());
+    assert_eq!(get(capture.context + 16 + 16), 7_u64.to_le_bytes());
+    assert_eq!(capture.position(capture::delta_capture_position), before);
     assert_eq!(
-        delta_count_changed(delta_arena(), delta_arena(), 1),
-        CallError::Busy.code()
+        apply::delta_apply_frames(apply.context, apply.staging, 64),
+        -10
     );
-    drop(first);
-    assert_eq!(delta_count_changed(delta_arena(), delta_arena(), 1), 0);
+    let search = |metric| apply::delta_apply_search(apply.context, apply.staging, 1, metric, 0);
+    assert_eq!(search(0), -1);
+    assert_eq!(apply::delta_apply_is_deleted(apply.context, 0), -46);
+}
+
+#[test]
+fn a_context_of_another_stage_or_none_is_refused() {
+    let Stages { capture, apply, .. } = stages();
+    let no_context = CallError::NoContext { address: 0 }.code();
+    assert_eq!(apply::delta_apply_poll(capture.context, 1), no_context);
+    assert_eq!(apply::delta_apply_poll(apply.context + 64, 1), no_context);
+    assert_eq!(apply::delta_apply_poll(0, 1), no_context);
+    assert_eq!(apply::delta_apply_poll(piece(4096), 1), no_context);
+}
+
+#[test]
+fn a_second_caller_is_refused() {
+    let Stages { apply, .. } = stages();
+    put(apply.context + 4, &1_u32.to_le_bytes());
+    let busy = CallError::Busy.code();
+    assert_eq!(apply::delta_apply_poll(apply.context, 1), busy);
+    put(apply.context + 4, &0_u32.to_le_bytes());
+    assert_eq!(apply::delta_apply_poll(apply.context, 1), 0);
+}
+
+#[test]
+fn a_layout_that_cannot_be_is_refused_and_opens_nothing() {
+    let open = |change: &dyn Fn(&mut Host)| {
+        let mut host = Host::new(apply::delta_apply_context_size()).with_store();
+        change(&mut host);
+        put(host.context, bytemuck::cast_slice(&host.words));
+        let code = apply::delta_apply_open(host.context);
+        assert_eq!(apply::delta_apply_poll(host.context, 1), -5);
+        code
+    };
+    assert_eq!(open(&|host| host.words[0] = 2), -8);
+    assert_eq!(open(&|host| host.words[1] = 0), -8);
+    assert_eq!(open(&|host| host.words[1] = u64::MAX), -8);
+    assert_eq!(open(&|host| host.words[2] = 1 << 60), -8);
+    assert_eq!(open(&|host| host.words[11] = host.words[12]), -6);
+    assert_eq!(open(&|host| host.words[14] += 1), -2);
+    assert_eq!(open(&|host| host.words[15] = u64::MAX >> 1), -7);
+    assert_eq!(open(&|host| host.words[16] = host.context as u64), -6);
+    assert_eq!(
+        open(&|host| host.words[5..8].copy_from_slice(&[128, 3, 16])),
+        -9
+    );
+    let zeroed = piece(1 << 16);
+    let ring = [zeroed as u64, SLOTS.into(), PAYLOAD_BYTES.into()];
+    assert_eq!(open(&|host| host.words[5..8].copy_from_slice(&ring)), -9);
 }

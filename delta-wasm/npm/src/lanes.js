@@ -1,0 +1,298 @@
+// The lanes of a pipeline: write hooks in this thread, a replica in a worker, records in between.
+
+import { createRing, CONTROL, controlWords, LINE_ALIGN, Plan, ringOccupancy } from "./memory.js";
+import { idBytes, metadataSection } from "./metadata.js";
+import { compile, variantOf } from "./modules.js";
+import { planApply } from "./replica.js";
+import { CaptureStage, contextSize, ProcessStage } from "./stages.js";
+import { Peer } from "./threads.js";
+
+/** Least bytes of a staging area. */
+export const STAGING_MIN = 65536;
+/** Bytes of frames that may be on their way to a worker without shared memory. */
+const UNDER_WAY_MAX = 4 << 20;
+
+/** Where a capture stage lies. */
+function planCapture(plan, { sizes, contextBytes, stagingBytes, target }) {
+  const place = plan.stage("capture", { contextSize: contextBytes, stagingBytes });
+  const layout = {
+    ...sizes,
+    ...plan.store("primary", sizes),
+    states: plan.states("primary", sizes.capacity),
+    target,
+  };
+  return { place, layout };
+}
+
+function ringOptions({ ringSlots = 4096, ringBytes = 11 * 65536, dim }) {
+  const row = 4 * dim + 66_500;
+  return { slots: ringSlots, payloadBytes: Math.max(ringBytes, Math.ceil(row / 16) * 32) };
+}
+
+/** What all lanes of a shared memory have in common: the compiled stages and their contexts. */
+async function sharedStages(simd) {
+  const variant = variantOf({ shared: true, simd });
+  const entries = ["capture", "process", "apply"].map(async (name) => {
+    const module = await compile(name, variant);
+    return [name, { module, contextBytes: await contextSize(module, name, true) }];
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/** A lane whose stages share one memory: capture here, process and apply in a worker each. */
+export class SharedLane {
+  static async openAll(count, options) {
+    const stages = await sharedStages(options.simd);
+    const plan = new Plan();
+    const places = Array.from({ length: count }, () => SharedLane.#plan(plan, stages, options));
+    const memory = plan.memory({ shared: true, memory: options.memory });
+    return Promise.all(
+      places.map((place) => SharedLane.#open({ plan, memory, stages, ...place }, options)),
+    );
+  }
+
+  static #plan(plan, stages, options) {
+    const { sizes, stagingBytes } = options;
+    const control = (name) => plan.take(`${name} control`, 4 * CONTROL.WORDS, LINE_ALIGN);
+    const captured = plan.ring("ring from capture", ringOptions(options));
+    const relayed = plan.ring("ring to apply", ringOptions(options));
+    const contextBytes = (name) => stages[name].contextBytes;
+    return {
+      captured,
+      relayed,
+      controls: { process: control("process"), apply: control("apply") },
+      capture: planCapture(plan, {
+        sizes,
+        contextBytes: contextBytes("capture"),
+        stagingBytes,
+        target: captured,
+      }),
+      process: {
+        place: plan.stage("process", {
+          contextSize: contextBytes("process"),
+          stagingBytes: STAGING_MIN,
+        }),
+        layout: { source: captured, target: relayed },
+      },
+      apply: planApply(plan, {
+        sizes,
+        contextBytes: contextBytes("apply"),
+        stagingBytes,
+        source: relayed,
+      }),
+    };
+  }
+
+  static async #open(parts, options) {
+    const { plan, memory, stages, captured, relayed, controls, capture, process, apply } = parts;
+    createRing(memory, captured);
+    createRing(memory, relayed);
+    const lane = new SharedLane();
+    Object.assign(lane, { memory, plan, captured, relayed });
+    lane.handle = { module: stages.capture.module, memory, ...capture, control: controls.apply };
+    lane.words = Object.fromEntries(
+      Object.entries(controls).map(([name, address]) => [name, controlWords(memory, address)]),
+    );
+    lane.peers = { process: await Peer.start(), apply: await Peer.start() };
+    const start = (name, where) =>
+      lane.peers[name].ask("stage", {
+        ...where,
+        name,
+        memory,
+        module: stages[name].module,
+        control: controls[name],
+        spinMs: options.spinUs / 1000,
+      });
+    await start("process", process);
+    await start("apply", apply);
+    if (options.capture !== "elsewhere") lane.writer = await openWriter(lane.handle);
+    return lane;
+  }
+
+  /** Nothing to do: the workers see the ring. */
+  sent() {}
+
+  appliedCount() {
+    return Atomics.load(this.words.apply, CONTROL.DONE);
+  }
+
+  occupancy() {
+    return Math.max(
+      ringOccupancy(this.memory, this.captured),
+      ringOccupancy(this.memory, this.relayed),
+    );
+  }
+
+  ask(method, ...args) {
+    Atomics.add(this.words.apply, CONTROL.ASKED, 1);
+    // Wakes it if it sleeps: it waits for the ring's count of published records.
+    const published = new Int32Array(this.memory.buffer, this.relayed.control + 128, 1);
+    Atomics.notify(published, 0);
+    return this.peers.apply.ask(method, ...args);
+  }
+
+  gone() {
+    return this.peers.process.gone ?? this.peers.apply.gone;
+  }
+
+  async close() {
+    for (const words of Object.values(this.words)) Atomics.store(words, CONTROL.STOP, 1);
+    await Promise.all(Object.values(this.peers).map((peer) => peer.stop()));
+  }
+}
+
+/** A lane without shared memory: frames are copied out of the ring and sent to a worker. */
+export class CopyLane {
+  #bytesUnderWay = 0;
+  #applied = 0;
+  #isScheduled = false;
+
+  static openAll(count, options) {
+    return Promise.all(Array.from({ length: count }, () => CopyLane.#open(options)));
+  }
+
+  static async #open(options) {
+    const variant = variantOf({ shared: false, simd: options.simd });
+    const [captureModule, processModule] = await Promise.all([
+      compile("capture", variant),
+      compile("process", variant),
+    ]);
+    const { sizes, stagingBytes } = options;
+    const plan = new Plan();
+    const ring = ringOptions(options);
+    const captured = plan.ring("ring from capture", ring);
+    const capture = planCapture(plan, {
+      sizes,
+      contextBytes: await contextSize(captureModule, "capture", false),
+      stagingBytes,
+      target: captured,
+    });
+    const frameBytes = ring.payloadBytes / 2 + 64;
+    const place = plan.stage("process", {
+      contextSize: await contextSize(processModule, "process", false),
+      stagingBytes: frameBytes,
+    });
+    const memory = plan.memory({ shared: false, memory: options.memory });
+    createRing(memory, captured);
+
+    const lane = new CopyLane();
+    Object.assign(lane, { memory, plan, captured });
+    lane.peer = await Peer.start({ onNote: (note) => lane.#acknowledge(note) });
+    await lane.peer.ask("replica", { ...sizes, frameBytes, simd: options.simd });
+    lane.writer = new Writer(
+      await CaptureStage.open(captureModule, memory, capture.place, capture.layout),
+    );
+    lane.egress = await ProcessStage.open(processModule, memory, place, { source: captured });
+    return lane;
+  }
+
+  #acknowledge({ applied, bytes }) {
+    this.#applied = (this.#applied + applied) | 0;
+    this.#bytesUnderWay -= bytes;
+    this.#send();
+  }
+
+  /** Frames leave at the end of the task, together. */
+  sent() {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.#send();
+    });
+  }
+
+  #send() {
+    while (this.#bytesUnderWay < UNDER_WAY_MAX && !this.peer.gone) {
+      const frames = this.egress.take();
+      if (frames.length === 0) return;
+      this.#bytesUnderWay += frames.length;
+      this.peer.note({ frames }, [frames.buffer]);
+    }
+  }
+
+  appliedCount() {
+    return this.#applied;
+  }
+
+  occupancy() {
+    return ringOccupancy(this.memory, this.captured);
+  }
+
+  ask(method, ...args) {
+    return this.peer.ask(method, ...args);
+  }
+
+  gone() {
+    return this.peer.gone;
+  }
+
+  async close() {
+    await this.peer.stop();
+  }
+}
+
+/** The write hooks of one lane: every call is captured when it returns. */
+class Writer {
+  constructor(stage) {
+    this.stage = stage;
+    /** Records captured, modulo 2^32. */
+    this.count = 0;
+  }
+
+  insert(id, row, metadata) {
+    const slot = this.stage.insert(idBytes(id), row, metadataSection(metadata));
+    this.#captured();
+    return slot;
+  }
+
+  update(slot, row, metadata) {
+    this.stage.update(slot, row, metadata === undefined ? undefined : metadataSection(metadata));
+    this.#captured();
+  }
+
+  updateMany(slots, rows) {
+    this.stage.updateMany(slots, rows);
+    this.#captured();
+  }
+
+  delete(slot) {
+    this.stage.delete(slot);
+    this.#captured();
+  }
+
+  start() {
+    this.stage.start();
+    this.#captured();
+  }
+
+  end(recordCount) {
+    this.stage.end(recordCount);
+    this.#captured();
+  }
+
+  setTime(timestampUs) {
+    this.stage.setTime(timestampUs);
+  }
+
+  position() {
+    return this.stage.position();
+  }
+
+  row(slot) {
+    return this.stage.row(slot);
+  }
+
+  #captured() {
+    this.count = (this.count + 1) | 0;
+  }
+}
+
+/** Opens the write hooks of a pipeline in the thread that has got its handle. */
+export async function openWriter({ module, memory, place, layout, control }) {
+  const writer = new Writer(await CaptureStage.open(module, memory, place, layout));
+  const words = controlWords(memory, control);
+  /** Records that the replica has applied, modulo 2^32. */
+  writer.appliedCount = () => Atomics.load(words, CONTROL.DONE);
+  return writer;
+}

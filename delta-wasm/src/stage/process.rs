@@ -1,0 +1,214 @@
+//! Process: moves checked records from ring to ring, from a ring to bytes that travel, and back.
+
+use delta_core::header::{HEADER_SIZE, Operation};
+use delta_core::pipeline::process::{Process, RelayError, relay};
+use delta_core::record::{Record, RecordError};
+use delta_core::ring::{CommitError, Corrupt, ReserveError};
+
+use super::rings::{self, Source, Target};
+use crate::context::Stage;
+use crate::error::{self, CallError, Details, Fault};
+use crate::layout::Layout;
+use crate::memory::Staging;
+use crate::tables;
+
+/// Why a record was not passed on. It stays where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProcessFault {
+    Call(CallError),
+    Source(Corrupt),
+    Record(RecordError),
+    Target(ReserveError),
+    Commit(CommitError),
+    /// A failure of the core's that has no name here yet.
+    Relay(RelayError),
+}
+
+impl Fault for ProcessFault {
+    fn code(&self) -> i32 {
+        match *self {
+            Self::Call(error) => error.code(),
+            Self::Source(_) => error::RING_CORRUPT,
+            Self::Record(error) => error::record_code(error),
+            Self::Target(error) => error::reserve_code(error),
+            Self::Commit(_) | Self::Relay(_) => error::CHANGE,
+        }
+    }
+
+    fn details(&self) -> Details {
+        match *self {
+            Self::Call(error) => error.details(),
+            Self::Record(error) => error::record_details(error),
+            Self::Target(error) => error::reserve_details(error),
+            _ => [0; 3],
+        }
+    }
+}
+
+impl From<CallError> for ProcessFault {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<RelayError> for ProcessFault {
+    fn from(error: RelayError) -> Self {
+        match error {
+            RelayError::Source(error) => Self::Source(error),
+            RelayError::Record(error) => Self::Record(error),
+            RelayError::Target(error) => Self::Target(error),
+            RelayError::Commit(error) => Self::Commit(error),
+            other => Self::Relay(other),
+        }
+    }
+}
+
+/// What has passed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// Records by operation: insert, update, delete, batch-update, reindex-layers, control.
+    records: [u64; 6],
+    /// Bytes of the frames.
+    bytes: u64,
+}
+
+impl Counters {
+    /// u64 words of the counters as hosts get them.
+    pub(crate) const WORDS: usize = 7;
+
+    pub(crate) const fn words(self) -> [u64; Self::WORDS] {
+        let [insert, update, delete, batch, reindex, control] = self.records;
+        [insert, update, delete, batch, reindex, control, self.bytes]
+    }
+}
+
+impl Process for Counters {
+    fn process(&mut self, record: &Record<'_>) {
+        let kind = match record.header().operation {
+            Operation::Insert => 0,
+            Operation::Update => 1,
+            Operation::Delete => 2,
+            Operation::BatchUpdate => 3,
+            Operation::ReindexLayers => 4,
+            // Control, and kinds that this module does not know yet.
+            _ => 5,
+        };
+        if let Some(records) = self.records.get_mut(kind) {
+            *records += 1;
+        }
+        self.bytes += record.size() as u64;
+    }
+}
+
+/// A relay between two rings, of which either may be missing.
+pub(crate) struct ProcessStage {
+    pub(crate) staging: Staging,
+    source: Option<Source>,
+    target: Option<Target>,
+    pub(crate) counters: Counters,
+}
+
+impl Stage for ProcessStage {
+    const TAG: u32 = u32::from_le_bytes(*b"DLTp");
+    type Fault = ProcessFault;
+
+    fn open(layout: &Layout) -> Result<Self, ProcessFault> {
+        Ok(Self {
+            staging: tables::staging(layout),
+            source: layout.source.map(rings::source).transpose()?,
+            target: layout.target.map(rings::target).transpose()?,
+            counters: Counters::default(),
+        })
+    }
+}
+
+impl ProcessStage {
+    /// Moves at most `max` records from ring to ring; returns how many: fewer if the source is
+    /// empty or the target full.
+    pub(crate) fn relay(&mut self, max: u32) -> Result<u32, ProcessFault> {
+        let (Some(source), Some(target)) = (&mut self.source, &mut self.target) else {
+            return Err(CallError::NoRing.into());
+        };
+        for moved in 0..max {
+            // What the target has no room for comes again: it must not be counted twice.
+            let mut counters = self.counters;
+            match relay(source, &mut counters, target) {
+                Ok(true) => self.counters = counters,
+                Ok(false) | Err(RelayError::Target(ReserveError::Full { .. })) => return Ok(moved),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(max)
+    }
+
+    /// Moves records of the source to the staging area as frames, one behind another, as many as
+    /// `size` bytes hold; returns the bytes. A first frame that does not fit is an error.
+    pub(crate) fn take(&mut self, address: usize, size: usize) -> Result<u32, ProcessFault> {
+        let source = self.source.as_mut().ok_or(CallError::NoRing)?;
+        let out = self.staging.bytes_mut(address, size)?;
+        let mut written = 0;
+        while let Some(received) = source.poll().map_err(ProcessFault::Source)? {
+            let (header, payload) = (received.header(), received.payload());
+            let record = Record::from_parts(header, payload).map_err(ProcessFault::Record)?;
+            let end = written + record.size();
+            let Some(frame) = out.get_mut(written..end) else {
+                let (needed, given) = (record.size(), size);
+                if written == 0 {
+                    return Err(CallError::OutputTooSmall { needed, given }.into());
+                }
+                break;
+            };
+            if let Some((head, body)) = frame.split_first_chunk_mut::<HEADER_SIZE>() {
+                *head = *header;
+                body.copy_from_slice(payload);
+            }
+            self.counters.process(&record);
+            received.done();
+            written = end;
+        }
+        // At most `size`, which is below 2^32 on wasm32.
+        Ok(u32::try_from(written).unwrap_or(u32::MAX))
+    }
+
+    /// Moves the frames in the staging area to the target; returns the bytes taken: fewer if the
+    /// target is full.
+    pub(crate) fn give(&mut self, address: usize, size: usize) -> Result<u32, ProcessFault> {
+        let target = self.target.as_mut().ok_or(CallError::NoRing)?;
+        let frames = self.staging.bytes(address, size)?;
+        let mut rest = frames;
+        while !rest.is_empty() {
+            let (record, behind) = Record::split(rest).map_err(ProcessFault::Record)?;
+            let mut grant = match target.reserve(record.payload_bytes().len()) {
+                Ok(grant) => grant,
+                Err(ReserveError::Full { .. }) => break,
+                Err(error) => return Err(ProcessFault::Target(error)),
+            };
+            grant.payload_mut().copy_from_slice(record.payload_bytes());
+            grant
+                .commit(&record.header().to_bytes())
+                .map_err(ProcessFault::Commit)?;
+            self.counters.process(&record);
+            rest = behind;
+        }
+        Ok(u32::try_from(frames.len() - rest.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Waits once: for a record, or if there is one for room to put it. Whether both are there.
+    pub(crate) fn wait(&mut self) -> Result<bool, ProcessFault> {
+        let source = self.source.as_mut().ok_or(CallError::NoRing)?;
+        let polled = source.poll().map_err(ProcessFault::Source)?;
+        let Some(size) = polled.map(|received| received.payload().len()) else {
+            return source.wait_once().map_err(ProcessFault::Source);
+        };
+        match &mut self.target {
+            Some(target) => target.wait_once(size).map_err(ProcessFault::Target),
+            None => Ok(true),
+        }
+    }
+
+    /// Checks the one frame at `address`.
+    pub(crate) fn check(&self, address: usize, size: usize) -> Result<(), ProcessFault> {
+        let frame = self.staging.bytes(address, size)?;
+        Record::parse(frame).map(drop).map_err(ProcessFault::Record)
+    }
+}

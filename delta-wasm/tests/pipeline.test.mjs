@@ -1,0 +1,207 @@
+// Pipelines: three modules on one memory in several threads, and frames copied where there is none.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { createPipeline } from "../npm/src/index.js";
+import { Peer } from "../npm/src/threads.js";
+import { bitsOf, generator, rowOf } from "./helpers.mjs";
+
+const MODES = ["shared", "copy"];
+
+/** Calls `write`, and again once there is room, if the ring is full. */
+async function retry(pipeline, write) {
+  for (;;) {
+    try {
+      return write();
+    } catch (error) {
+      if (error.code !== "RING_FULL") throw error;
+      await pipeline.ready();
+    }
+  }
+}
+
+const codeOf = (promise) =>
+  promise.then(
+    () => "resolved",
+    (error) => error.code,
+  );
+
+/** The replicas are where the primaries are, and their digests are those of their states. */
+async function assertIdentical(pipeline) {
+  await pipeline.settled();
+  const positions = await pipeline.replicaPositions();
+  assert.deepEqual(positions, pipeline.positions());
+  assert.deepEqual(
+    await pipeline.replicaDigests(),
+    positions.map(({ digest }) => digest),
+  );
+  await pipeline.checkIntegrity();
+}
+
+test("a million records through three modules in three threads", async () => {
+  const [dim, entities, records] = [8, 1000, 1_000_000];
+  const pipeline = await createPipeline({ dim, capacity: entities, mode: "shared" });
+  const row = new Float32Array(dim);
+  for (let at = 0; at < entities; at += 1) {
+    await retry(pipeline, () => pipeline.insert(`e${at}`, row));
+  }
+  for (let at = entities; at < records; at += 1) {
+    row[at % dim] = at;
+    const slot = at % entities;
+    try {
+      pipeline.update(slot, row);
+    } catch {
+      await retry(pipeline, () => pipeline.update(slot, row));
+    }
+  }
+  await assertIdentical(pipeline);
+  const [{ applied, duplicates }] = await pipeline.replicaCounters();
+  assert.equal(applied, BigInt(records));
+  assert.equal(duplicates, 0n);
+  assert.deepEqual(
+    bitsOf(await pipeline.row((records - 1) % entities)),
+    bitsOf(rowOf(bitsOf(new Uint8Array(row.buffer)))),
+  );
+  await pipeline.close();
+});
+
+for (const mode of MODES) {
+  for (const workers of [1, 3]) {
+    test(`${mode}, ${workers} workers: ids, metadata, batches, deletes, search`, async () => {
+      const [dim, count] = [5, 60];
+      const random = generator(workers);
+      const pipeline = await createPipeline({ dim, capacity: 100, mode, workers });
+      assert.equal(pipeline.mode, mode);
+      const rows = [];
+      for (let at = 0; at < count; at += 1) {
+        rows.push(rowOf(Array.from({ length: dim }, () => random())));
+        const metadata = { name: `n${at}`, ключ: new Uint8Array([0, 255, at]), b: "x" };
+        assert.equal(pipeline.insert(`id${at}`, rows[at], metadata), at);
+      }
+      pipeline.setTime(1_700_000_000_000_000n);
+      rows[7] = rowOf([0x7fc00001, 0x80000000, 1, 0xff800001, 2]);
+      pipeline.update(7, rows[7], { b: null, c: "new" });
+      const many = [3, 4, 5, 9];
+      for (const slot of many) rows[slot] = rowOf(Array.from({ length: dim }, () => random()));
+      pipeline.updateMany(many, Buffer.concat(many.map((slot) => rows[slot])));
+      pipeline.delete(8);
+      await assertIdentical(pipeline);
+      for (let at = 0; at < count; at += 1) {
+        assert.deepEqual(await pipeline.row(at), rows[at], `row ${at}`);
+        assert.equal(await pipeline.id(at), `id${at}`);
+      }
+      assert.deepEqual(Object.keys(await pipeline.metadata(7)).sort(), ["c", "name", "ключ"]);
+      assert.equal(await pipeline.isDeleted(8), true);
+      const hits = await pipeline.search(new Float32Array(dim), { k: 100 });
+      assert.equal(hits.length, count - 1);
+      assert.deepEqual(new Set(hits.map(({ slot }) => slot)).size, count - 1);
+      await pipeline.close();
+      assert.equal(await codeOf(pipeline.settled()), "CLOSED");
+    });
+  }
+
+  test(`${mode}: a refused change leaves the stream as it was`, async () => {
+    const pipeline = await createPipeline({ dim: 4, capacity: 2, mode });
+    const row = new Float32Array(4);
+    pipeline.insert("a", row);
+    pipeline.insert("b", row);
+    const before = pipeline.positions();
+    const refused = (code, write) => assert.throws(write, { name: "DeltaError", code });
+    refused("STORE_FULL", () => pipeline.insert("c", row));
+    refused("DIM", () => pipeline.update(0, new Float32Array(5)));
+    refused("UNKNOWN_SLOT", () => pipeline.update(2, row));
+    refused("UNKNOWN_SLOT", () => pipeline.delete(9));
+    refused("UNKNOWN_SLOT", () => pipeline.update(-1, row));
+    refused("UNKNOWN_SLOT", () => pipeline.update(0.5, row));
+    refused("ID", () => pipeline.insert("", row));
+    refused("ID", () => pipeline.insert("x".repeat(256), row));
+    refused("METADATA", () => pipeline.update(0, row, { "": "x" }));
+    refused("REPEATED", () => pipeline.updateMany([0, 0], new Float32Array(8).fill(1)));
+    refused("ARGUMENT", () => pipeline.update(0, [1, 2, 3, 4]));
+    pipeline.delete(1);
+    refused("DELETED", () => pipeline.update(1, row));
+    assert.equal(pipeline.positions()[0].sequence, before[0].sequence + 1n);
+    assert.equal(await codeOf(pipeline.search(row, { metric: "l7" })), "METRIC");
+    await assertIdentical(pipeline);
+    await pipeline.close();
+  });
+
+  test(`${mode}: a slow reader fills the ring, and nothing is lost`, async () => {
+    const dim = 64;
+    const pipeline = await createPipeline({ dim, capacity: 8, mode, ringSlots: 16 });
+    const row = new Float32Array(dim);
+    pipeline.insert("a", row);
+    // Without a pause no reader has a chance without shared memory, and little with it.
+    let fulls = 0;
+    for (let at = 0; at < 5000; at += 1) {
+      row[at % dim] = at;
+      try {
+        pipeline.update(0, row);
+      } catch (error) {
+        assert.equal(error.code, "RING_FULL");
+        assert.match(error.message, /ready/);
+        fulls += 1;
+        await retry(pipeline, () => pipeline.update(0, row));
+      }
+    }
+    assert.ok(fulls > 0);
+    await assertIdentical(pipeline);
+    assert.equal(pipeline.positions()[0].sequence, 5001n);
+    assert.deepEqual(pipeline.lag(), { records: 0, occupancy: 0 });
+    await pipeline.close();
+  });
+}
+
+test("a reader that fails or vanishes is told of", async () => {
+  const pipeline = await createPipeline({ dim: 4, capacity: 4, mode: "shared" });
+  pipeline.insert("a", new Float32Array(4));
+  await pipeline.settled();
+  const [{ memory, pieces }] = pipeline.layout();
+  const ring = pieces.find(({ name }) => name === "ring to apply");
+  new DataView(memory.buffer).setUint32(ring.address + 64 + 48, 12345, true);
+  // It looks at the stamp again when it wakes, and gives up.
+  for (let round = 0; round < 500 && (await codeOf(pipeline.row(0))) === "resolved"; round += 1);
+  assert.equal(await codeOf(pipeline.row(0)), "RING_CORRUPT");
+  assert.equal(await codeOf(pipeline.settled()), "RING_CORRUPT");
+  assert.throws(() => pipeline.update(0, new Float32Array(4)), { code: "RING_CORRUPT" });
+  await pipeline.close();
+
+  const peer = await Peer.start();
+  await peer.ask("replica", { dim: 4, capacity: 4 });
+  const asked = peer.ask("digest");
+  await asked;
+  await peer.worker.terminate();
+  assert.equal(await codeOf(peer.ask("digest")), "READER_GONE");
+});
+
+test("the write hooks run in another thread that has the handle", async () => {
+  const { Worker } = await import("node:worker_threads");
+  const pipeline = await createPipeline({
+    dim: 4,
+    capacity: 4,
+    mode: "shared",
+    capture: "elsewhere",
+  });
+  assert.throws(() => pipeline.insert("a", new Float32Array(4)), { code: "WRITER_ELSEWHERE" });
+  const url = new URL("../npm/src/index.js", import.meta.url).href;
+  const code = `
+    const { workerData, parentPort } = require("node:worker_threads");
+    import(workerData.url).then(async ({ openWriter }) => {
+      const writer = await openWriter(workerData.handle);
+      writer.insert("a", new Float32Array(4).fill(2), { k: "v" });
+      while (writer.appliedCount() !== writer.count);
+      parentPort.postMessage(writer.position());
+    });`;
+  const worker = new Worker(code, {
+    eval: true,
+    workerData: { url, handle: pipeline.writerHandle() },
+  });
+  const position = await new Promise((resolve, reject) => {
+    worker.on("message", resolve);
+    worker.on("error", reject);
+  });
+  assert.deepEqual(await pipeline.replicaPositions(), [position]);
+  await worker.terminate();
+  await pipeline.close();
+});
