@@ -153,6 +153,17 @@ for (const mode of MODES) {
   });
 }
 
+test("without a process stage the replica reads capture's ring", async () => {
+  const options = { dim: 4, capacity: 4, mode: "shared", process: "none" };
+  const pipeline = await createPipeline(options);
+  pipeline.insert("a", new Float32Array(4).fill(3));
+  pipeline.update(0, new Float32Array(4).fill(4));
+  await assertIdentical(pipeline);
+  assert.equal(pipeline.layout()[0].pieces.filter(({ name }) => /^ring/.test(name)).length, 1);
+  await pipeline.close();
+  assert.equal(await codeOf(createPipeline({ ...options, process: "?" })), "OPTION");
+});
+
 test("a reader that fails or vanishes is told of", async () => {
   const pipeline = await createPipeline({ dim: 4, capacity: 4, mode: "shared" });
   pipeline.insert("a", new Float32Array(4));

@@ -87,6 +87,13 @@ impl BuildStd {
         cargo
     }
 
+    /// `cargo SUBCOMMAND` for `target`, with the standard library, which aborts on a panic.
+    pub(crate) fn cargo_with_abort(&self, subcommand: &str, target: &str) -> Command {
+        let mut cargo = self.unstable(subcommand, target);
+        cargo.arg("-Zbuild-std=std,panic_abort");
+        cargo
+    }
+
     fn unstable(&self, subcommand: &str, target: &str) -> Command {
         let mut cargo = shell::cargo([subcommand, "--target", target]);
         cargo.env("RUSTC_BOOTSTRAP", "1");

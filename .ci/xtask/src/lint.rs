@@ -6,9 +6,10 @@ use crate::summary::{self, Check};
 use crate::{setup, shell, style, wasm};
 
 /// The crates that are workspaces of their own, and the names of their target folders.
-const OWN_WORKSPACES: [(&str, &str); 2] = [
+const OWN_WORKSPACES: [(&str, &str); 3] = [
     ("fuzz/Cargo.toml", "fuzz"),
     (".ci/no-os/Cargo.toml", "no-os"),
+    ("delta-wasm/bench/kernels/Cargo.toml", "wasm-bench"),
 ];
 
 pub(crate) const CHECKS: &[Check] = &[

@@ -18,6 +18,8 @@ mod targets;
 mod test;
 mod tools;
 mod wasm;
+mod wasm_bench;
+mod wasm_replay;
 
 use std::process::ExitCode;
 
@@ -46,6 +48,16 @@ const COMMANDS: &[Command] = &[
         name: "wasm",
         about: "Build delta-wasm for wasm32, scalar and simd128, and print the sizes",
         run: |rest| without_arguments(rest, wasm::build),
+    },
+    Command {
+        name: "wasm-replay",
+        about: "Replay STREAM... by the wasm modules in Node; the digest must be the native one",
+        run: wasm_replay::run,
+    },
+    Command {
+        name: "wasm-bench",
+        about: "Time the wasm modules in Node: kernels, latency, ring",
+        run: |rest| without_arguments(rest, wasm_bench::run),
     },
     Command {
         name: "targets",
@@ -135,7 +147,7 @@ fn without_arguments(rest: &[String], run: impl FnOnce() -> Result<()>) -> Resul
 fn help() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND\n\nCommands:\n");
     for Command { name, about, .. } in COMMANDS {
-        text += &format!("  {name:<9} {about}\n");
+        text += &format!("  {name:<11} {about}\n");
     }
     text += &format!("\nChecks of `test`: {}\n", summary::names_of(test::CHECKS));
     text += &format!("Checks of `lint`: {}\n", summary::names_of(lint::CHECKS));

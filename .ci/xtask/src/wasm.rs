@@ -33,17 +33,17 @@ const STAGES: [Stage; 3] = [
     Stage {
         name: "capture",
         page: 1,
-        bytes_max: 72 * 1024,
+        bytes_max: 96 * 1024,
     },
     Stage {
         name: "process",
         page: 2,
-        bytes_max: 32 * 1024,
+        bytes_max: 48 * 1024,
     },
     Stage {
         name: "apply",
         page: 3,
-        bytes_max: 56 * 1024,
+        bytes_max: 88 * 1024,
     },
 ];
 

@@ -7,6 +7,7 @@
 mod apply;
 mod completions;
 mod diff;
+mod export;
 mod inspect;
 mod replay;
 mod verify;
@@ -41,6 +42,7 @@ enum Command {
     Replay(replay::Args),
     Diff(diff::Args),
     Apply(apply::Args),
+    Export(export::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
     Completions(completions::Args),
@@ -54,6 +56,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Replay(args)) => replay::run(args),
         Some(Command::Diff(args)) => diff::run(args),
         Some(Command::Apply(args)) => apply::run(args),
+        Some(Command::Export(args)) => export::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Verify(args)) => verify::run(args),
         Some(Command::Completions(args)) => completions::run(args),

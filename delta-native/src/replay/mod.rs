@@ -11,6 +11,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod export;
 mod meter;
 mod pass;
 mod primary;
@@ -25,6 +26,7 @@ use crate::region::RegionError;
 use crate::stream::Stream;
 use pass::Mode;
 
+pub use export::{ExportError, Exported, export};
 pub use report::{Memory, Report};
 
 /// How to replay.

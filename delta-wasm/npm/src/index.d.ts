@@ -110,6 +110,11 @@ export interface PipelineOptions extends StoreOptions {
   mode?: "auto" | "shared" | "copy";
   /** Replica workers; each has every n-th entity in a stream of its own. 1. */
   workers?: number;
+  /**
+   * `worker`: the process stage checks and counts records in a worker between capture and apply;
+   * `none`: apply reads capture's ring, one thread and one hop less. With shared memory alone.
+   */
+  process?: "worker" | "none";
   /** Slots of a ring, a power of two; 4096. */
   ringSlots?: number;
   /** Payload bytes of a ring; 704 KiB, or more where rows need it. */
@@ -177,6 +182,8 @@ export declare class Writer {
   readonly count: number;
   /** Records that the replica has applied, modulo 2^32. */
   appliedCount(): number;
+  /** Sleeps until the replica goes on from `seen`; never on a page's main thread. */
+  waitApplied(seen: number, timeoutMs: number): string;
   insert(id: string | Uint8Array, row: Bytes, metadata?: MetadataChanges): number;
   update(slot: number, row: Bytes, metadata?: MetadataChanges): void;
   updateMany(slots: Iterable<number>, rows: Bytes): void;

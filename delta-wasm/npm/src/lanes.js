@@ -51,60 +51,67 @@ export class SharedLane {
     );
   }
 
+  /** Where a lane's parts lie: its rings, write hooks and workers. */
   static #plan(plan, stages, options) {
     const { sizes, stagingBytes } = options;
+    const contextBytes = (name) => stages[name].contextBytes;
     const control = (name) => plan.take(`${name} control`, 4 * CONTROL.WORDS, LINE_ALIGN);
     const captured = plan.ring("ring from capture", ringOptions(options));
-    const relayed = plan.ring("ring to apply", ringOptions(options));
-    const contextBytes = (name) => stages[name].contextBytes;
-    return {
-      captured,
-      relayed,
-      controls: { process: control("process"), apply: control("apply") },
-      capture: planCapture(plan, {
-        sizes,
-        contextBytes: contextBytes("capture"),
-        stagingBytes,
-        target: captured,
-      }),
-      process: {
-        place: plan.stage("process", {
-          contextSize: contextBytes("process"),
-          stagingBytes: STAGING_MIN,
-        }),
-        layout: { source: captured, target: relayed },
-      },
-      apply: planApply(plan, {
+    const capture = planCapture(plan, {
+      sizes,
+      contextBytes: contextBytes("capture"),
+      stagingBytes,
+      target: captured,
+    });
+    if (options.process === "none") {
+      const apply = planApply(plan, {
         sizes,
         contextBytes: contextBytes("apply"),
         stagingBytes,
-        source: relayed,
+        source: captured,
+      });
+      return {
+        rings: [captured],
+        capture,
+        workers: { apply: { ...apply, control: control("apply") } },
+      };
+    }
+    const relayed = plan.ring("ring to apply", ringOptions(options));
+    const process = {
+      place: plan.stage("process", {
+        contextSize: contextBytes("process"),
+        stagingBytes: STAGING_MIN,
       }),
+      layout: { source: captured, target: relayed },
+      control: control("process"),
     };
+    const apply = planApply(plan, {
+      sizes,
+      contextBytes: contextBytes("apply"),
+      stagingBytes,
+      source: relayed,
+    });
+    const workers = { process, apply: { ...apply, control: control("apply") } };
+    return { rings: [captured, relayed], capture, workers };
   }
 
-  static async #open(parts, options) {
-    const { plan, memory, stages, captured, relayed, controls, capture, process, apply } = parts;
-    createRing(memory, captured);
-    createRing(memory, relayed);
+  static async #open({ plan, memory, stages, rings, capture, workers }, options) {
+    for (const ring of rings) createRing(memory, ring);
     const lane = new SharedLane();
-    Object.assign(lane, { memory, plan, captured, relayed });
-    lane.handle = { module: stages.capture.module, memory, ...capture, control: controls.apply };
-    lane.words = Object.fromEntries(
-      Object.entries(controls).map(([name, address]) => [name, controlWords(memory, address)]),
-    );
-    lane.peers = { process: await Peer.start(), apply: await Peer.start() };
-    const start = (name, where) =>
-      lane.peers[name].ask("stage", {
+    const control = workers.apply.control;
+    const handle = { module: stages.capture.module, memory, ...capture, control };
+    Object.assign(lane, { plan, memory, rings, handle, words: {}, peers: {} });
+    for (const [name, where] of Object.entries(workers)) {
+      lane.words[name] = controlWords(memory, where.control);
+      lane.peers[name] = await Peer.start();
+      await lane.peers[name].ask("stage", {
         ...where,
         name,
         memory,
         module: stages[name].module,
-        control: controls[name],
         spinMs: options.spinUs / 1000,
       });
-    await start("process", process);
-    await start("apply", apply);
+    }
     if (options.capture !== "elsewhere") lane.writer = await openWriter(lane.handle);
     return lane;
   }
@@ -117,22 +124,19 @@ export class SharedLane {
   }
 
   occupancy() {
-    return Math.max(
-      ringOccupancy(this.memory, this.captured),
-      ringOccupancy(this.memory, this.relayed),
-    );
+    return Math.max(...this.rings.map((ring) => ringOccupancy(this.memory, ring)));
   }
 
   ask(method, ...args) {
     Atomics.add(this.words.apply, CONTROL.ASKED, 1);
     // Wakes it if it sleeps: it waits for the ring's count of published records.
-    const published = new Int32Array(this.memory.buffer, this.relayed.control + 128, 1);
+    const published = new Int32Array(this.memory.buffer, this.rings.at(-1).control + 128, 1);
     Atomics.notify(published, 0);
     return this.peers.apply.ask(method, ...args);
   }
 
   gone() {
-    return this.peers.process.gone ?? this.peers.apply.gone;
+    return Object.values(this.peers).find(({ gone }) => gone)?.gone;
   }
 
   async close() {
@@ -294,5 +298,7 @@ export async function openWriter({ module, memory, place, layout, control }) {
   const words = controlWords(memory, control);
   /** Records that the replica has applied, modulo 2^32. */
   writer.appliedCount = () => Atomics.load(words, CONTROL.DONE);
+  /** Sleeps until the replica goes on from `seen`, at most `timeoutMs`. */
+  writer.waitApplied = (seen, timeoutMs) => Atomics.wait(words, CONTROL.DONE, seen, timeoutMs);
   return writer;
 }

@@ -226,15 +226,18 @@ export class Pipeline {
 
 /** Opens a pipeline. See `index.d.ts` for its options. */
 export async function createPipeline(options) {
-  const { mode = "auto", workers = 1, batchRows = 64, spinUs = 50 } = options;
+  const { mode = "auto", workers = 1, batchRows = 64, spinUs = 50, process = "worker" } = options;
   checkCounts({ workers, batchRows });
   if (!["auto", "shared", "copy"].includes(mode)) {
     throw new DeltaError("OPTION", `mode is ${mode}: pass "auto", "shared" or "copy"`);
   }
+  if (!["worker", "none"].includes(process)) {
+    throw new DeltaError("OPTION", `process is ${process}: pass "worker" or "none"`);
+  }
   const sizes = storeOptions({ ...options, capacity: Math.ceil(options.capacity / workers) });
   const stagingBytes = STAGING_MIN + (4 * sizes.dim + 16) * (batchRows + 1) + 65_536;
   const isShared = mode === "shared" || (mode === "auto" && features().sharedMemory);
-  const laneOptions = { ...options, sizes, stagingBytes, spinUs };
+  const laneOptions = { ...options, sizes, stagingBytes, spinUs, process };
   const Lane = isShared ? SharedLane : CopyLane;
   const lanes = await Lane.openAll(workers, laneOptions);
   return new Pipeline(lanes, isShared ? "shared" : "copy");

@@ -39,6 +39,7 @@ async function run({ work, wait, checkCanary }, words, spinMs) {
     const done = work();
     if (done > 0) {
       Atomics.add(words, CONTROL.DONE, done);
+      Atomics.notify(words, CONTROL.DONE);
       idleSince = undefined;
       continue;
     }
