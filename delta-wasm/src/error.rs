@@ -261,6 +261,7 @@ pub(crate) const fn apply_code(error: ApplyError) -> i32 {
         Refusal::Store(_) => STORE_FULL,
         Refusal::Base { .. } => -52,
         Refusal::Diverged { .. } => -53,
+        Refusal::NoGraph | Refusal::GraphParameters { .. } => -54,
         _ => -59,
     }
 }

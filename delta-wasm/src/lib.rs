@@ -44,8 +44,9 @@
 //! | -16 to -23 | header: version, operation, flags, numbering, unannounced digest, ring fields, |
 //! | | payload size, checksum; -31: another |
 //! | -32 | payload |
-//! | -40 to -53 | stale epoch, unknown epoch, gap, behind, dim, slot count, unknown slot, |
-//! | | deleted, conflict, repeated, metadata, store full, base, diverged; -59: another |
+//! | -40 to -54 | stale epoch, unknown epoch, gap, behind, dim, slot count, unknown slot, |
+//! | | deleted, conflict, repeated, metadata, store full, base, diverged, graph; -59: |
+//! | | another |
 //! | -60, -61, -62 | ring full, record too large, ring corrupt |
 //! | -70 | the change cannot be written |
 //!

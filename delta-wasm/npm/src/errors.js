@@ -195,6 +195,13 @@ const FAULTS = new Map([
         `the digest would be ${hex(found)}, not ${hex(expected)}: start from a snapshot`,
     ],
   ],
+  [
+    -54,
+    [
+      "GRAPH",
+      () => "the stream carries a graph, which this replica has no room for: send rows alone",
+    ],
+  ],
   [-59, ["REFUSED", () => "the replica refuses the record: upgrade this package"]],
   [
     -60,
