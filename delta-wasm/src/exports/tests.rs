@@ -1,4 +1,9 @@
 //! The exported calls as a host makes them, by address, over memory of the test's.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers outside of a test function, which the lints' exception for tests misses"
+)]
 
 use delta_core::ring::Geometry;
 
