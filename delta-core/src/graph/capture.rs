@@ -7,7 +7,7 @@
 //! The loop is closed: the shadow takes the very bytes that are sent, and only when they are
 //! committed. An abandoned change leaves it as it was.
 
-mod lists;
+pub(super) mod lists;
 
 use core::fmt;
 
@@ -309,7 +309,7 @@ impl<'m> GraphCapture<'m> {
     /// The index's list, ascending.
     fn read(&self, index: &dyn IndexView, layer: u8, slot: u32) -> Result<List, GraphCaptureError> {
         let degree_max = self.shadow.shape().degree_max_of(layer);
-        let mut list = List::EMPTY;
+        let mut list = List::new();
         let mut found = 0_usize;
         index.visit_neighbours(layer, slot, &mut |neighbour| {
             list.push(neighbour);

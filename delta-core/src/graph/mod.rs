@@ -8,6 +8,7 @@
 //! | [`encode`] | [`Change`](encode::Change): edits as bytes, and back without a panic |
 //! | [`digest`] | the graph's terms of the state digest |
 //! | [`search`] | nearest neighbours, the same in every place |
+//! | [`renumber`] | a graph without its tombstones, in new memory |
 //! | [`capture`] | what an insert, update or delete did to an index, found by its touched set |
 //!
 //! ```
@@ -49,6 +50,7 @@ pub mod edit;
 pub mod encode;
 mod parameters;
 mod prepared;
+pub mod renumber;
 pub mod search;
 mod slots;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The graph of a replica.
 
 use crate::graph::search::{Neighbour, Rows, SearchError, SearchScratch};
-use crate::graph::{Adjacency, CheckedChange, GraphParameters};
+use crate::graph::{Adjacency, CheckedChange, EditError, GraphParameters};
 use crate::kernel::distance::{Metric, Query};
 
 /// A graph over the rows of a store, and the metric that it links by.
@@ -44,6 +44,21 @@ impl<'a> ReplicaGraph<'a> {
     /// As [`Adjacency::make`].
     pub fn make(&mut self, checked: CheckedChange<'_>) {
         self.adjacency.make(checked);
+    }
+
+    /// Fills this empty graph with the nodes of `source` that live: [`Adjacency::renumber`].
+    ///
+    /// # Errors
+    /// [`EditError`].
+    pub(super) fn renumber(
+        &mut self,
+        source: &ReplicaGraph<'_>,
+        rows: &impl Rows,
+        map: &[u32],
+    ) -> Result<(), EditError> {
+        let metric = self.metric;
+        self.adjacency
+            .renumber(&source.adjacency, rows, metric, map)
     }
 
     /// The nearest rows to `query`: [`Adjacency::search`] by this graph's metric. `rows` are those

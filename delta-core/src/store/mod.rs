@@ -5,9 +5,11 @@
 
 mod attributes;
 mod graph;
+mod renumber;
 mod slice;
 
 pub use graph::ReplicaGraph;
+pub use renumber::{RenumberError, renumber};
 pub use slice::{SliceMemory, SliceStore, Slot};
 
 use crate::{

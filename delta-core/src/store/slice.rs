@@ -137,6 +137,10 @@ impl<'a> SliceStore<'a> {
             .unwrap_or_default()
     }
 
+    pub(super) fn graph_mut(&mut self) -> Option<&mut ReplicaGraph<'a>> {
+        self.graph.as_mut()
+    }
+
     fn slot(&self, slot: u32) -> Option<Slot> {
         (slot < self.slot_count)
             .then(|| self.slots.get(slot as usize).copied())

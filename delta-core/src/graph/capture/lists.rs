@@ -5,32 +5,34 @@ use crate::graph::encode::Link;
 /// The most neighbours of any list.
 pub(super) const LIST_MAX: usize = u8::MAX as usize;
 
-/// The neighbours of one node.
-pub(super) struct List {
-    slots: [u32; LIST_MAX],
+/// The neighbours of one node, or as many of something else.
+pub(in crate::graph) struct List<T = u32> {
+    items: [T; LIST_MAX],
     len: usize,
 }
 
-impl List {
-    pub(super) const EMPTY: Self = Self {
-        slots: [0; LIST_MAX],
-        len: 0,
-    };
+impl<T: Copy + Default> List<T> {
+    pub(in crate::graph) fn new() -> Self {
+        Self {
+            items: [T::default(); LIST_MAX],
+            len: 0,
+        }
+    }
 
     /// What does not fit is dropped.
-    pub(super) fn push(&mut self, slot: u32) {
-        if let Some(word) = self.slots.get_mut(self.len) {
-            *word = slot;
+    pub(in crate::graph) fn push(&mut self, item: T) {
+        if let Some(word) = self.items.get_mut(self.len) {
+            *word = item;
             self.len += 1;
         }
     }
 
-    pub(super) fn as_slice(&self) -> &[u32] {
-        self.slots.get(..self.len).unwrap_or(&[])
+    pub(in crate::graph) fn as_slice(&self) -> &[T] {
+        self.items.get(..self.len).unwrap_or(&[])
     }
 
-    pub(super) fn as_mut_slice(&mut self) -> &mut [u32] {
-        self.slots.get_mut(..self.len).unwrap_or_default()
+    pub(in crate::graph) fn as_mut_slice(&mut self) -> &mut [T] {
+        self.items.get_mut(..self.len).unwrap_or_default()
     }
 }
 
@@ -99,7 +101,7 @@ pub(super) fn between(before: &[u32], now: &[u32]) -> Option<(List, List)> {
     if before == now {
         return None;
     }
-    let (mut removed, mut added) = (List::EMPTY, List::EMPTY);
+    let (mut removed, mut added) = (List::new(), List::new());
     let mut now = now.iter().copied().peekable();
     for &known in before {
         while let Some(new) = now.next_if(|&new| new < known) {

@@ -1,6 +1,25 @@
 //! Rows and their graph in one stream: an index replicated record by record, and what is refused.
 
+/// A primary with all its memory, and the consumer of its ring.
+macro_rules! primary {
+    ($primary:ident, $consumer:ident, $ring:expr) => {
+        let mut ring = $ring;
+        let (producer, $consumer) = ring.split();
+        let mut slots = [SlotState::default(); ROWS as usize];
+        let mut shadow = GraphMemory::new(SHAPE);
+        let sequencer = Sequencer::new(ROW_DIM, &mut slots, 0, Position::START);
+        let mut $primary = Primary {
+            index: index(),
+            graph: GraphCapture::new(shadow.graph()),
+            capture: Capture::new(producer, sequencer.with_graph(PARAMETERS, 0)),
+            random: Random(7),
+            out: [0; 4096],
+        };
+    };
+}
+
 mod refused;
+mod renumber;
 
 use crate::{
     graph::{
@@ -115,24 +134,6 @@ fn found(store: &SliceStore<'_>, query: &[f32]) -> Vec<Neighbour> {
     let graph = store.graph().unwrap();
     let count = graph.search(store, query, 40, &mut scratch, &mut out);
     out[..count.unwrap()].to_vec()
-}
-
-/// A primary with all its memory, and the consumer of its ring.
-macro_rules! primary {
-    ($primary:ident, $consumer:ident, $ring:expr) => {
-        let mut ring = $ring;
-        let (producer, $consumer) = ring.split();
-        let mut slots = [SlotState::default(); ROWS as usize];
-        let mut shadow = GraphMemory::new(SHAPE);
-        let sequencer = Sequencer::new(ROW_DIM, &mut slots, 0, Position::START);
-        let mut $primary = Primary {
-            index: index(),
-            graph: GraphCapture::new(shadow.graph()),
-            capture: Capture::new(producer, sequencer.with_graph(PARAMETERS, 0)),
-            random: Random(7),
-            out: [0; 4096],
-        };
-    };
 }
 
 #[test]
