@@ -111,9 +111,15 @@ fn add(list: &mut [u32], degree: usize, slot: u32) -> usize {
     let Some(used) = list.get_mut(..=degree) else {
         return degree;
     };
-    // Counting beats a binary search on lists this short: no branch depends on the slots.
-    let below = used.iter().take(degree).filter(|&&known| known < slot);
-    let place = below.count();
+    let last = degree.checked_sub(1).and_then(|last| used.get(last));
+    let place = if last.is_none_or(|&last| last < slot) {
+        // The newest node, as in most edits.
+        degree
+    } else {
+        // Counting beats a binary search on lists this short: no branch depends on the slots.
+        let below = used.iter().take(degree).filter(|&&known| known < slot);
+        below.count()
+    };
     if place < degree {
         used.copy_within(place..degree, place + 1);
     }

@@ -50,7 +50,9 @@ impl List<'_> {
 
     #[inline]
     pub(super) fn is_new(&self, to: u32) -> Result<(), EditError> {
-        if self.current.contains(&to) {
+        // What is linked is mostly the newest node, which stands behind all others.
+        let is_behind = self.current.last().is_none_or(|&last| last < to);
+        if !is_behind && self.current.contains(&to) {
             return Err(EditError::DuplicateEdge {
                 layer: self.layer,
                 from: self.slot,

@@ -135,8 +135,6 @@ pub(super) struct InsertReader<'a> {
     /// The layer being read; past `level` at the end.
     layer: u8,
     part: Part<'a>,
-    /// Where the bytes break.
-    pub(super) fault: Option<ChangeError>,
 }
 
 #[derive(Clone, Debug)]
@@ -163,8 +161,22 @@ impl<'a> InsertReader<'a> {
             bit: at * 8,
             layer: 0,
             part: Part::Node,
-            fault: None,
         })
+    }
+
+    /// Checks the whole string of bits: reading its edits then cannot fail. O(bytes).
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub(super) fn check(mut self) -> Result<(), ChangeError> {
+        for _ in 0..=self.level {
+            let own = self.own_list();
+            let own = own.ok_or_else(|| malformed(self.bit / 8))?;
+            if !(0..own.left).all(|_| self.link().is_some()) {
+                return Err(malformed(self.bit / 8));
+            }
+        }
+        self.check_end()
     }
 
     #[inline]
@@ -213,8 +225,7 @@ impl<'a> InsertReader<'a> {
                 }
                 Part::Entry => {
                     self.part = Part::End;
-                    self.fault = self.check_end().err();
-                    if self.becomes_entry && self.fault.is_none() {
+                    if self.becomes_entry {
                         return Some(Edit::Entry { slot: self.slot });
                     }
                 }
@@ -223,11 +234,10 @@ impl<'a> InsertReader<'a> {
         }
     }
 
-    /// Ends the edits at the current bit.
+    /// Ends the edits, which `check` lets happen only at their end.
     #[cold]
     fn broken(&mut self) -> Option<Edit<'a>> {
         self.part = Part::End;
-        self.fault = Some(malformed(self.bit / 8));
         None
     }
 

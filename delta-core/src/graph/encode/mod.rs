@@ -122,9 +122,16 @@ impl<'a> Change<'a> {
     /// # Errors
     /// [`ChangeError`].
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ChangeError> {
-        let mut reader = Reader::new(bytes)?;
-        while reader.step().is_some() {}
-        reader.fault().map_or(Ok(Self { bytes }), Err)
+        match Reader::new(bytes)? {
+            Reader::Edits(mut reader) => {
+                while reader.step().is_some() {}
+                reader.fault.map_or(Ok(()), Err)
+            }
+            Reader::Insert(reader) => reader.check(),
+            // Checked whole when it was made.
+            Reader::Edges(_) => Ok(()),
+        }?;
+        Ok(Self { bytes })
     }
 
     /// The bytes that were parsed.
@@ -192,15 +199,6 @@ impl<'a> Reader<'a> {
             Self::Edits(reader) => reader.step(),
             Self::Insert(reader) => reader.step(),
             Self::Edges(reader) => reader.step(),
-        }
-    }
-
-    /// Why the last step was the last one, unless the bytes end there.
-    const fn fault(&self) -> Option<ChangeError> {
-        match self {
-            Self::Edits(reader) => reader.fault,
-            Self::Insert(reader) => reader.fault,
-            Self::Edges(_) => None,
         }
     }
 }
