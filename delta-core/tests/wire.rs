@@ -8,7 +8,9 @@
 )]
 
 use delta_core::{
+    graph::{Adjacency, GraphBuffers, Shape, digest::graph_digest},
     header::{DeltaHeader, HeaderError},
+    kernel::distance::Metric,
     payload::{Payload, metadata::MetadataEdit},
     pipeline::{
         apply::{Applier, Outcome},
@@ -17,7 +19,7 @@ use delta_core::{
     },
     record::{Record, RecordError},
     ring::{Consumer, Mem, StaticRing},
-    store::{Replica, SliceMemory, SliceStore, Slot, state_digest},
+    store::{Replica, ReplicaGraph, SliceMemory, SliceStore, Slot, state_digest},
     stream::StreamReader,
 };
 
@@ -131,8 +133,56 @@ fn golden_frames_are_one_stream_that_applies() {
 }
 
 #[test]
+fn golden_graph_frames_are_one_stream_that_applies() {
+    let shape = Shape {
+        nodes_max: 4,
+        degree0_max: 4,
+        degree_max: 2,
+        upper_blocks_max: 4,
+    };
+    let lengths = shape.lengths().unwrap();
+    let buffers = GraphBuffers {
+        neighbours0: &mut vec![0; lengths[0]],
+        degrees0: &mut vec![0; lengths[1]],
+        levels: &mut vec![0; lengths[2]],
+        tombstones: &mut vec![0; lengths[3]],
+        upper_base: &mut vec![0; lengths[4]],
+        upper: &mut vec![0; lengths[5]],
+    };
+    let adjacency = Adjacency::new(shape, buffers).unwrap();
+    let mut memory = Memory::new();
+    let graph = ReplicaGraph::new(adjacency, Metric::SquaredL2);
+    let mut store = memory.store().with_graph(graph);
+    let mut applier = Applier::new(Position::START, &mut []);
+    let stream: Vec<u8> = frames("golden-graph")
+        .into_iter()
+        .flat_map(|(_, frame)| frame)
+        .collect();
+    for record in StreamReader::new(&stream) {
+        assert_eq!(
+            applier.apply_delta(&record.unwrap(), &mut store),
+            Ok(Outcome::Applied)
+        );
+    }
+    let position = applier.current_position();
+    assert_eq!(position.sequence, 9);
+    assert_eq!(position.digest, state_digest(&store));
+    assert!(store.is_deleted(2) && store.slot_count() == 4);
+    let graph = store.graph().unwrap().adjacency();
+    assert_eq!(graph_digest(graph), graph.digest());
+    assert_eq!((graph.node_count(), graph.tombstone_count()), (3, 1));
+    assert_eq!((graph.entry(), graph.level_max()), (Some(2), 1));
+    assert_eq!(graph.neighbours(0, 0), Some(&[1][..]));
+    assert_eq!(graph.neighbours(0, 1), Some(&[0, 2][..]));
+    assert_eq!(graph.neighbours(0, 2), Some(&[0, 1][..]));
+    assert_eq!(graph.neighbours(1, 0), Some(&[2][..]));
+    assert_eq!(graph.neighbours(1, 2), Some(&[0][..]));
+}
+
+#[test]
 fn golden_frames_are_emitted_to_the_same_bytes() {
-    for (name, frame) in frames("golden") {
+    let all = [frames("golden"), frames("golden-graph")].concat();
+    for (name, frame) in all {
         let record = Record::parse(&frame).unwrap();
         let mut emitted = record.header().to_bytes().to_vec();
         emitted.extend_from_slice(record.payload_bytes());

@@ -20,6 +20,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "ring_region" => ring_regions(),
         "ring_hostile_consumer" => ring_operations(),
         "apply_state_machine" => apply_steps(),
+        "graph_apply" => graph_steps(),
         other => panic!("no target is called {other}"),
     }
 }
@@ -218,5 +219,30 @@ fn apply_steps() -> Vec<Vec<u8>> {
             .collect();
         seeds.push([&[base][..], &steps].concat());
     }
+    seeds
+}
+
+/// The golden changes as the records that carry them, and as other ones; refused ones behind them.
+fn graph_steps() -> Vec<Vec<u8>> {
+    let step = |mode: u8, slot: u8, change: &[u8]| {
+        [&[mode, slot, change.len() as u8][..], change].concat()
+    };
+    let inserts = || frames("graph").into_iter().take(4);
+    let golden: Vec<u8> = inserts()
+        .flat_map(|(_, change)| step(0, 0, &change))
+        .collect();
+    let deletes = [step(2, 1, &[0, 1, 1]), step(6, 0, &[]), step(3, 0, &[0, 0])].concat();
+    let mut seeds = vec![[&golden[..], &deletes].concat()];
+    seeds.extend(
+        frames("graph")
+            .into_iter()
+            .skip(4)
+            .map(|(_, change)| [&golden[..], &step(1, 2, &change), &step(3, 0, &change)].concat()),
+    );
+    seeds.extend(
+        frames("graph-refused")
+            .into_iter()
+            .map(|(_, change)| [&golden[..], &step(3, 0, &change), &step(8, 0, &[])].concat()),
+    );
     seeds
 }

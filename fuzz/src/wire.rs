@@ -23,7 +23,12 @@ pub fn frames(kind: &str) -> Vec<(&'static str, Vec<u8>)> {
 
 /// All golden frames, which are one stream.
 pub fn golden_stream() -> Vec<u8> {
-    frames("golden")
+    stream("golden")
+}
+
+/// All frames of one kind, one behind another.
+pub fn stream(kind: &str) -> Vec<u8> {
+    frames(kind)
         .into_iter()
         .flat_map(|(_, frame)| frame)
         .collect()

@@ -77,7 +77,8 @@ replays!(
     kernel_differential,
     ring_region,
     ring_hostile_consumer,
-    apply_state_machine
+    apply_state_machine,
+    graph_apply
 );
 
 #[test]
@@ -104,6 +105,27 @@ fn the_oracle_reads_and_applies_the_golden_stream() {
     assert_eq!(stream.step(), Next::Done);
     let count = wire::frames("golden").len() as u64 - 2;
     assert_eq!(last, Some(Payload::End { count }));
+}
+
+#[test]
+fn the_oracle_applies_the_golden_graph_stream() {
+    let bytes = wire::stream("golden-graph");
+    let (mut stream, mut state) = (Stream::new(&bytes), State::new(4));
+    state.graph = Some(Graph::new(Limits {
+        nodes_max: 4,
+        degree0_max: 4,
+        degree_max: 2,
+        upper_lists_max: 4,
+    }));
+    state.metric = 1;
+    for (name, _) in wire::frames("golden-graph") {
+        let Next::Frame(read) = stream.step() else {
+            panic!("{name} is refused");
+        };
+        assert_eq!(state.apply(&read), Outcome::Applied, "{name}");
+        assert_eq!(state.digest(), read.header.state_digest, "{name}");
+    }
+    assert_eq!(stream.step(), Next::Done);
 }
 
 #[test]

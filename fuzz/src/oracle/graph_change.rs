@@ -123,7 +123,7 @@ fn gaps(rest: &mut Bytes<'_>, mut slots: Vec<u32>, count: u32) -> Option<Vec<u32
         let next = slots.last().map_or(0, |&last| u64::from(last) + 1);
         slots.push(u32::try_from(next + u64::from(rest.varint()?)).ok()?);
     }
-    Some(slots)
+    (!slots.contains(&u32::MAX)).then_some(slots)
 }
 
 fn added(rest: &mut Bytes<'_>, count: u32, reference: &mut u32) -> Option<Vec<u32>> {
@@ -208,6 +208,9 @@ fn insert(form: u8, mut rest: Bytes<'_>) -> Option<Vec<Edit>> {
         for _ in 0..count {
             let next = neighbours.last().map_or(0, |&last| u64::from(last) + 1);
             neighbours.push(u32::try_from(next + bits.rice(parameter)?).ok()?);
+        }
+        if neighbours.contains(&u32::MAX) {
+            return None;
         }
         for &slot in &neighbours {
             let comes = bits.bit()? == 1;

@@ -2,6 +2,7 @@
 
 pub mod apply_state_machine;
 pub mod codec_decode;
+pub mod graph_apply;
 pub mod header_parse;
 pub mod kernel_differential;
 pub mod payload_graph;
@@ -14,7 +15,7 @@ pub mod ring_region;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const ALL: [Target; 9] = [
+pub const ALL: [Target; 10] = [
     ("header_parse", header_parse::run),
     ("record_stream", record_stream::run),
     ("payload_vector", payload_vector::run),
@@ -24,4 +25,5 @@ pub const ALL: [Target; 9] = [
     ("ring_region", ring_region::run),
     ("ring_hostile_consumer", ring_hostile_consumer::run),
     ("apply_state_machine", apply_state_machine::run),
+    ("graph_apply", graph_apply::run),
 ];

@@ -14,7 +14,7 @@ use crate::oracle::graph_change::decode;
 use crate::wire;
 
 /// That of the golden changes.
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     nodes_max: 12,
     degree0_max: 4,
     degree_max: 2,
@@ -28,7 +28,8 @@ pub fn run(input: &[u8]) {
     let Some(mode) = input.u8() else {
         return;
     };
-    with_graph(|graph| {
+    with_graph(|mut graph| {
+        let graph = &mut graph;
         let mut model = Graph::new(LIMITS);
         if mode & 1 != 0 {
             for (_, change) in wire::frames("graph").iter().take(GOLDEN_CHANGES) {
@@ -44,7 +45,8 @@ pub fn run(input: &[u8]) {
     });
 }
 
-fn with_graph(run: impl FnOnce(&mut Adjacency<'_>)) {
+/// Runs on an empty graph of those limits.
+pub(super) fn with_graph(run: impl FnOnce(Adjacency<'_>)) {
     let shape = Shape {
         nodes_max: LIMITS.nodes_max,
         degree0_max: LIMITS.degree0_max as u8,
@@ -60,7 +62,7 @@ fn with_graph(run: impl FnOnce(&mut Adjacency<'_>)) {
         upper_base: &mut vec![7; lengths[4]],
         upper: &mut vec![7; lengths[5]],
     };
-    run(&mut Adjacency::new(shape, buffers).expect("slices of its lengths"));
+    run(Adjacency::new(shape, buffers).expect("slices of its lengths"));
 }
 
 /// Gives a change to both.
@@ -90,7 +92,7 @@ fn apply(graph: &mut Adjacency<'_>, model: &mut Graph, bytes: &[u8]) {
 }
 
 /// Both are equal in everything that shows.
-fn check(graph: &Adjacency<'_>, model: &Graph) {
+pub(super) fn check(graph: &Adjacency<'_>, model: &Graph) {
     assert_eq!(graph.digest(), model.digest());
     assert_eq!(graph_digest(graph), model.digest());
     assert_eq!(graph.entry(), model.entry);

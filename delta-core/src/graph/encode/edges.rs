@@ -25,8 +25,29 @@ pub struct Edge {
 /// to), and the node that becomes the entry. Weights take four bytes an edge. The bytes used.
 /// O(edges).
 ///
+/// This is the form for writers that know their changes as an *hnsw-delta*: a layer, edges to add
+/// with or without weights, edges to remove, an entry point.
+///
 /// # Errors
 /// [`ChangeEncodeError`]: `index` is that of the edge, those that come first.
+///
+/// ```
+/// use delta_core::graph::encode::{Change, Edge, encode_edges};
+/// use delta_core::graph::{Edit, ListChange, Slots};
+///
+/// let added = [Edge { from: 1, to: 0, weight: 0.5 }];
+/// let removed = [(1, 2)];
+/// let mut out = [0; 64];
+/// let size = encode_edges(0, &added, &removed, Some(3), true, &mut out)?;
+/// // Form, layer and counts; an edge of 12 bytes, one of 8; the entry.
+/// assert_eq!(size, 10 + 12 + 8 + 4);
+///
+/// let mut edits = Change::parse(&out[..size])?.edits();
+/// let change = ListChange::Patch { removed: Slots::from(&[2]), added: Slots::from(&[0]) };
+/// assert_eq!(edits.next(), Some(Edit::List { layer: 0, slot: 1, change }));
+/// assert_eq!(edits.next(), Some(Edit::Entry { slot: 3 }));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
 pub fn encode_edges(
     layer: u8,
     added: &[Edge],

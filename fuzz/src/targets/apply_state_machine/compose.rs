@@ -96,7 +96,7 @@ impl Step<'_> {
 }
 
 /// The frame with the chain and the digest that `model` would have after it.
-pub(super) fn adapted(model: &State, mut frame: Frame, payload: &[u8]) -> Vec<u8> {
+pub(in crate::targets) fn adapted(model: &State, mut frame: Frame, payload: &[u8]) -> Vec<u8> {
     let slot = match &frame.payload {
         Payload::Row(row) if frame.header.operation == 1 => Some(row.slot),
         Payload::Delete { slot, .. } => Some(*slot),

@@ -18,6 +18,7 @@ use crate::oracle::payload::{Metadata, Payload, Row};
 use crate::oracle::state::{self, State};
 use crate::shape::{Repairs, repair, seal};
 use compose::Step;
+pub(super) use compose::adapted;
 
 const SLOTS: usize = 8;
 /// Little enough that it runs full, and that blobs are moved together.
