@@ -20,7 +20,9 @@ pub const FLAG_COMPRESSED: u8 = 1 << 0;
 pub const FLAG_HAS_DIGEST: u8 = 1 << 3;
 /// Bit of the flags byte: the payload carries a graph change.
 pub const FLAG_GRAPH: u8 = 1 << 4;
-const FLAGS_KNOWN: u8 = FLAG_COMPRESSED | FLAG_HAS_DIGEST | FLAG_GRAPH;
+/// Bit of the flags byte: the record changes a tensor.
+pub const FLAG_TENSOR: u8 = 1 << 5;
+const FLAGS_KNOWN: u8 = FLAG_COMPRESSED | FLAG_HAS_DIGEST | FLAG_GRAPH | FLAG_TENSOR;
 
 /// Why 64 bytes are not a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +150,8 @@ pub struct DeltaHeader {
     pub compressed: bool,
     /// The payload carries a graph change (insert, update and delete only).
     pub graph: bool,
+    /// The record changes a tensor (update only, never compressed).
+    pub tensor: bool,
     /// Low 32 bits of XXH3-64 of the entity's id, 0 where there is none. Routing, not identity.
     pub vector_id_hash: u32,
     /// Microseconds since the Unix epoch, as the writer's adapter gave it.
@@ -172,6 +176,7 @@ impl DeltaHeader {
             operation,
             compressed: false,
             graph: false,
+            tensor: false,
             vector_id_hash: 0,
             timestamp_us: 0,
             payload_size: 0,
@@ -227,6 +232,7 @@ impl DeltaHeader {
             operation,
             compressed: flags & FLAG_COMPRESSED != 0,
             graph: flags & FLAG_GRAPH != 0,
+            tensor: flags & FLAG_TENSOR != 0,
             vector_id_hash: u32::from_le_bytes([h0, h1, h2, h3]),
             timestamp_us: u64::from_le_bytes(timestamp_us),
             payload_size,
@@ -256,6 +262,7 @@ impl DeltaHeader {
             });
         }
         let allowed = match self.operation {
+            Operation::Update if self.tensor => FLAG_TENSOR,
             Operation::Insert | Operation::Update => FLAG_COMPRESSED | FLAG_GRAPH,
             Operation::Delete => FLAG_GRAPH,
             _ => 0,
@@ -277,7 +284,8 @@ impl DeltaHeader {
     const fn payload_flags(&self) -> u8 {
         let compressed = if self.compressed { FLAG_COMPRESSED } else { 0 };
         let graph = if self.graph { FLAG_GRAPH } else { 0 };
-        compressed | graph
+        let tensor = if self.tensor { FLAG_TENSOR } else { 0 };
+        compressed | graph | tensor
     }
 
     /// The 64 bytes of this header, as outside a ring.

@@ -24,6 +24,7 @@ const HEADER: DeltaHeader = DeltaHeader {
     operation: Operation::Delete,
     compressed: false,
     graph: false,
+    tensor: false,
     vector_id_hash: 0x1e96_4e1f,
     timestamp_us: 1_700_000_000_000_007,
     payload_size: 4,
@@ -216,20 +217,25 @@ fn any_header() -> impl Strategy<Value = DeltaHeader> {
     let operation = (0..6_u8).prop_map(|wire| Operation::from_wire(wire).unwrap());
     let numbers = (1..=u64::MAX, any::<u64>(), 1..=u32::MAX);
     let payload_size = 0..=u32::try_from(PAYLOAD_SIZE_MAX).unwrap();
-    let others = any::<(bool, bool, u32, u64, u64, Option<u64>)>();
+    let others = any::<((bool, bool, bool), u32, u64, u64, Option<u64>)>();
     (operation, numbers, payload_size, others).prop_map(
         |(operation, (sequence, prev_sequence, epoch), payload_size, others)| {
-            let (compressed, graph, vector_id_hash, timestamp_us, checksum, state_digest) = others;
+            let (bits, vector_id_hash, timestamp_us, checksum, state_digest) = others;
+            let (compressed, graph, tensor) = bits;
+            let tensor = tensor && operation == Operation::Update;
             DeltaHeader {
                 sequence,
                 operation,
                 compressed: compressed
+                    && !tensor
                     && matches!(operation, Operation::Insert | Operation::Update),
                 graph: graph
+                    && !tensor
                     && matches!(
                         operation,
                         Operation::Insert | Operation::Update | Operation::Delete
                     ),
+                tensor,
                 vector_id_hash,
                 timestamp_us,
                 payload_size,

@@ -10,7 +10,7 @@
 //! | [`kernel`], [`digest`] | diff, apply and digest of rows, by SIMD where the target has it |
 //! | [`graph`] | a replica of an HNSW index: adjacency, edits, their encodings, search, capture |
 //! | [`ring`] | a lock-free ring for one producer and one consumer, in plain or shared memory |
-//! | [`store`] | what deltas are applied to |
+//! | [`store`], [`tensor`] | what deltas are applied to: rows, and tensors of any shape |
 //! | [`pipeline`] | capture -> ring -> process -> apply |
 //!
 //! The byte format is specified in `WIRE.md` beside this crate's manifest.
@@ -65,5 +65,6 @@ pub mod ring;
 mod simd;
 pub mod store;
 pub mod stream;
+pub mod tensor;
 #[cfg(test)]
 mod testing;

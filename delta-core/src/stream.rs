@@ -259,7 +259,10 @@ impl<'a> StreamReader<'a> {
         let dim = match next.payload() {
             Payload::Insert(vector) | Payload::Update(vector) => vector.dim(),
             Payload::Batch(batch) => batch.dim(),
-            Payload::Delete { .. } | Payload::Reindex(_) | Payload::Control(_) => self.dim,
+            Payload::Delete { .. }
+            | Payload::Reindex(_)
+            | Payload::Tensor(_)
+            | Payload::Control(_) => self.dim,
         };
         if dim != self.dim {
             return Err(StreamError::Dim {

@@ -9,18 +9,24 @@
 
 use delta_core::{
     graph::{Adjacency, GraphBuffers, Shape, digest::graph_digest},
-    header::{DeltaHeader, HeaderError},
+    header::{DeltaHeader, HeaderError, Operation},
     kernel::distance::Metric,
-    payload::{Payload, metadata::MetadataEdit},
+    payload::{
+        Payload,
+        metadata::MetadataEdit,
+        tensor::{self, DType},
+    },
     pipeline::{
         apply::{Applier, Outcome},
         capture::Capture,
         sequencer::{Position, Sequencer, SlotState},
+        tensor::TensorStream,
     },
     record::{Record, RecordError},
     ring::{Consumer, Mem, StaticRing},
     store::{Replica, ReplicaGraph, SliceMemory, SliceStore, Slot, state_digest},
     stream::StreamReader,
+    tensor::Tensor,
 };
 
 const WIRE: &str = include_str!("../WIRE.md");
@@ -327,4 +333,34 @@ fn refused_frames_are_refused_for_what_they_are() {
         let by_length = matches!(error, RecordError::Truncated { .. });
         assert_eq!(by_length, name == "truncated", "{name}: {error}");
     }
+}
+
+#[test]
+fn golden_tensor_payloads_lead_to_their_digests() {
+    let (mut first, mut second) = ([0; 5], [0; 3]);
+    let of = |extents: &[u32]| tensor::Shape::new(extents).unwrap();
+    let mut tensors = [
+        Tensor::new(DType::U16, of(&[3, 2]), &mut first).unwrap(),
+        Tensor::new(DType::F32, of(&[3]), &mut second).unwrap(),
+    ];
+    let mut stream = TensorStream::new(&mut tensors);
+    for (name, payload) in frames("tensor") {
+        if !payload.is_empty() {
+            let position = stream.current_position();
+            let last_sequence = stream.tensors()[usize::from(payload[0])].last_sequence();
+            let header = DeltaHeader {
+                tensor: true,
+                prev_sequence: last_sequence,
+                ..DeltaHeader::new(Operation::Update, position.sequence + 1, position.epoch)
+            };
+            let header = header.seal(&payload).unwrap();
+            let record = Record::with_header(header, &payload).unwrap();
+            assert_eq!(stream.apply_delta(&record), Ok(Outcome::Applied), "{name}");
+        }
+        let (name, digest) = name.split_once(' ').unwrap();
+        let found = format!("{:016x}", stream.current_position().digest);
+        assert_eq!(found, digest, "{name}");
+    }
+    assert_eq!(stream.tensors()[0].shape().extents(), [1, 1, 3]);
+    assert_eq!(stream.tensors()[0].as_bytes(), [11, 0, 12, 0, 13, 0]);
 }

@@ -21,6 +21,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "ring_hostile_consumer" => ring_operations(),
         "apply_state_machine" => apply_steps(),
         "graph_apply" => graph_steps(),
+        "tensor_apply" => tensor_changes(),
         other => panic!("no target is called {other}"),
     }
 }
@@ -74,6 +75,35 @@ fn graph_changes() -> Vec<Vec<u8>> {
     let refused = frames("graph-refused").into_iter();
     let mut seeds = vec![[0].into_iter().chain(golden).collect()];
     seeds.extend(refused.map(|(_, change)| [vec![1], framed(change)].concat()));
+    seeds
+}
+
+/// The golden changes one by one, as a history, and behind it; and one of each kind for the tensors
+/// of other types.
+fn tensor_changes() -> Vec<Vec<u8>> {
+    let framed = |bytes: &[u8]| [&[bytes.len() as u8][..], bytes].concat();
+    let golden: Vec<Vec<u8>> = frames("tensor")
+        .into_iter()
+        .skip(1)
+        .map(|(_, payload)| framed(&payload))
+        .collect();
+    let mut seeds = vec![[&[0][..], &golden.concat()].concat()];
+    seeds.extend(golden.iter().map(|change| [&[1][..], change].concat()));
+    let others: [&[u8]; 5] = [
+        &[
+            2, 0, 0, 0, 3, 2, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8,
+        ],
+        &[
+            2, 0, 0, 0, 3, 1, 0, 0, 6, 0, 0, 0, 1, 0, 0, 0, 1, 4, 2, 1, 9, 2, 8,
+        ],
+        &[2, 0, 0, 0, 3, 4, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0],
+        &[
+            3, 0, 0, 0, 6, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0,
+        ],
+        &[3, 0, 0, 0, 6, 3, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0],
+    ];
+    let others = others.map(framed).concat();
+    seeds.push([&[0][..], &others].concat());
     seeds
 }
 

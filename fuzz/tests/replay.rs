@@ -78,7 +78,8 @@ replays!(
     ring_region,
     ring_hostile_consumer,
     apply_state_machine,
-    graph_apply
+    graph_apply,
+    tensor_apply
 );
 
 #[test]

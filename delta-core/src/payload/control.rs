@@ -1,7 +1,7 @@
 //! Control payloads: where a stream starts, ends, changes its epoch, and how far the source of a
 //! derived stream has been read (WIRE.md, section 3).
 
-use super::{PayloadError, require_no_entity, size_error};
+use super::{PayloadError, require_no_entity, require_zero, size_error};
 use crate::{graph::GraphParameters, header::DeltaHeader};
 
 /// Bytes of the fixed part of every control payload.
@@ -151,13 +151,5 @@ impl<'a> Control<'a> {
                 .copy_from_slice(consumer_bytes);
         }
         Some(self.size())
-    }
-}
-
-/// Refuses reserved bytes that are not 0; `offset` is the first one's in the payload.
-fn require_zero(reserved: &[u8], offset: u32) -> Result<(), PayloadError> {
-    match (offset..).zip(reserved).find(|(_, byte)| **byte != 0) {
-        Some((offset, _)) => Err(PayloadError::Reserved { offset }),
-        None => Ok(()),
     }
 }

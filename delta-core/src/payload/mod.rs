@@ -4,6 +4,7 @@
 pub mod batch;
 pub mod control;
 pub mod metadata;
+pub mod tensor;
 pub mod vector;
 
 use crate::{
@@ -15,6 +16,7 @@ use batch::BatchPayload;
 use control::Control;
 use core::fmt;
 use metadata::MetadataError;
+use tensor::{TensorFormatError, TensorPayload};
 use vector::VectorPayload;
 
 /// A checked payload: its accessors and iterators cannot fail.
@@ -36,6 +38,8 @@ pub enum Payload<'a> {
     Batch(BatchPayload<'a>),
     /// A change of the graph alone.
     Reindex(Change<'a>),
+    /// A change of one tensor.
+    Tensor(TensorPayload<'a>),
     /// Start, end, resync or watermark.
     Control(Control<'a>),
 }
@@ -95,6 +99,8 @@ pub enum PayloadError {
         /// What is wrong with them.
         error: ValuesError,
     },
+    /// The change of a tensor is broken.
+    Tensor(TensorFormatError),
     /// A control kind that this version does not know.
     UnknownControl {
         /// The kind found.
@@ -135,6 +141,7 @@ impl fmt::Display for PayloadError {
                 "entry {entry} of the batch is broken at byte {offset}: check the writer"
             ),
             Self::BatchValues { entry, error } => write!(f, "entry {entry} of the batch: {error}"),
+            Self::Tensor(error) => error.fmt(f),
             Self::UnknownControl { found } => {
                 write!(f, "unknown control kind {found}: upgrade this reader")
             }
@@ -171,6 +178,9 @@ impl<'a> Payload<'a> {
     pub fn parse(header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
         match header.operation {
             Operation::Insert => VectorPayload::parse(header, bytes).map(Self::Insert),
+            Operation::Update if header.tensor => {
+                TensorPayload::parse(header, bytes).map(Self::Tensor)
+            }
             Operation::Update => VectorPayload::parse(header, bytes).map(Self::Update),
             Operation::Delete => {
                 let (slot, rest) = bytes.split_first_chunk().ok_or(size_error(4, bytes))?;
@@ -201,6 +211,14 @@ fn require_no_entity(header: &DeltaHeader) -> Result<(), PayloadError> {
         return Err(PayloadError::HeaderField { offset: 40 });
     }
     Ok(())
+}
+
+/// Refuses reserved bytes that are not 0; `offset` is the first one's in the payload.
+fn require_zero(reserved: &[u8], offset: u32) -> Result<(), PayloadError> {
+    match (offset..).zip(reserved).find(|(_, byte)| **byte != 0) {
+        Some((offset, _)) => Err(PayloadError::Reserved { offset }),
+        None => Ok(()),
+    }
 }
 
 fn size_error(expected: usize, found: &[u8]) -> PayloadError {

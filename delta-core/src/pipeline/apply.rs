@@ -87,7 +87,7 @@ impl<'s> Applier<'s> {
             sequence: header.sequence,
             reason,
         };
-        if self.is_duplicate(record).map_err(refuse)? {
+        if is_duplicate(self.position, record).map_err(refuse)? {
             self.duplicates += 1;
             return Ok(Outcome::Duplicate);
         }
@@ -98,6 +98,7 @@ impl<'s> Applier<'s> {
             Payload::Batch(batch) => self.batch(header, batch, replica),
             Payload::Reindex(change) => self.reindex(header, *change, replica),
             Payload::Control(control) => self.control(header, control, replica),
+            Payload::Tensor(_) => Err(Refusal::TensorRecord),
         }
         .map_err(refuse)?;
         self.position = Position {
@@ -107,32 +108,6 @@ impl<'s> Applier<'s> {
         };
         self.applied += 1;
         Ok(Outcome::Applied)
-    }
-
-    #[inline]
-    fn is_duplicate(&self, record: &Record<'_>) -> Result<bool, Refusal> {
-        let header = record.header();
-        let (current, found) = (self.position.epoch, header.epoch);
-        if header.sequence <= self.position.sequence && found <= current {
-            return Ok(true);
-        }
-        if found < current {
-            return Err(Refusal::StaleEpoch { current, found });
-        }
-        let resync = matches!(record.payload(), Payload::Control(Control::Resync { .. }));
-        if (found > current) != resync {
-            return Err(Refusal::UnknownEpoch { current, found });
-        }
-        let position = self.position.sequence;
-        if header.sequence <= position {
-            let found = header.sequence - 1;
-            return Err(Refusal::Behind { position, found });
-        }
-        let expected = position + 1;
-        if header.sequence != expected {
-            return Err(Refusal::Gap { expected });
-        }
-        Ok(false)
     }
 
     fn insert<R: Replica + ?Sized>(
@@ -280,9 +255,36 @@ impl<'s> Applier<'s> {
     }
 }
 
+/// Whether a reader at `position` has `record` already; refuses one that is not the next.
+#[inline]
+pub(super) fn is_duplicate(position: Position, record: &Record<'_>) -> Result<bool, Refusal> {
+    let header = record.header();
+    let (current, found) = (position.epoch, header.epoch);
+    let position = position.sequence;
+    if header.sequence <= position && found <= current {
+        return Ok(true);
+    }
+    if found < current {
+        return Err(Refusal::StaleEpoch { current, found });
+    }
+    let resync = matches!(record.payload(), Payload::Control(Control::Resync { .. }));
+    if (found > current) != resync {
+        return Err(Refusal::UnknownEpoch { current, found });
+    }
+    if header.sequence <= position {
+        let found = header.sequence - 1;
+        return Err(Refusal::Behind { position, found });
+    }
+    let expected = position + 1;
+    if header.sequence != expected {
+        return Err(Refusal::Gap { expected });
+    }
+    Ok(false)
+}
+
 /// The digest after a record that changes that of rows by `change`, if the writer has the same.
 #[inline]
-fn agreed(
+pub(super) fn agreed(
     position: Position,
     header: &DeltaHeader,
     change: u64,

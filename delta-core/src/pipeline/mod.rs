@@ -9,6 +9,7 @@ pub mod capture;
 mod graph;
 pub mod process;
 pub mod sequencer;
+pub mod tensor;
 
 pub use graph::GraphRowsError;
 

@@ -16,11 +16,11 @@ pub(super) fn mix(x: u64) -> u64 {
     x ^ x >> 31
 }
 
-fn slot_key(slot: u32) -> u64 {
+pub(super) fn slot_key(slot: u32) -> u64 {
     mix(0x2_0000_0000 + u64::from(slot)) | 1
 }
 
-fn lane_key(d: u64) -> u64 {
+pub(super) fn lane_key(d: u64) -> u64 {
     (mix(d % 64) >> 32 | 1).wrapping_mul(mix(0x1_0000_0000 + d / 64) | 1)
 }
 

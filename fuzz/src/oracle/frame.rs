@@ -8,6 +8,7 @@ pub const HEADER_SIZE: usize = 64;
 pub const COMPRESSED: u8 = 1;
 pub const HAS_DIGEST: u8 = 8;
 pub const GRAPH: u8 = 16;
+pub const TENSOR: u8 = 32;
 /// What the largest ring region could hold.
 pub const PAYLOAD_SIZE_MAX: u32 = 1 << 30;
 
@@ -36,6 +37,10 @@ impl Header {
 
     pub fn has_graph(&self) -> bool {
         self.flags & GRAPH != 0
+    }
+
+    pub fn is_tensor(&self) -> bool {
+        self.flags & TENSOR != 0
     }
 
     /// The table of section 1, as outside a ring.
@@ -89,7 +94,8 @@ pub fn header(bytes: &[u8]) -> Option<Header> {
         state_digest,
     };
     let refused = operation > 5
-        || flags & !(COMPRESSED | HAS_DIGEST | GRAPH) != 0
+        || flags & !(COMPRESSED | HAS_DIGEST | GRAPH | TENSOR) != 0
+        || (header.is_tensor() && (operation != 1 || header.is_compressed() || header.has_graph()))
         || version != 1
         || sequence == 0
         || epoch == 0

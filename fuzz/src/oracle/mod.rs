@@ -10,3 +10,4 @@ pub mod payload;
 pub mod region;
 pub mod state;
 pub mod stream;
+pub mod tensor;

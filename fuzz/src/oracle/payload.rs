@@ -5,6 +5,7 @@ use super::digest::xxh3;
 use super::frame::Header;
 use super::graph_change::{self, Edit};
 use super::lz4;
+use super::tensor;
 
 /// Bytes of a plain metadata section, at most.
 pub const SECTION_SIZE_MAX: usize = 65_534;
@@ -24,6 +25,8 @@ pub enum Payload {
         entries: Vec<Entry>,
     },
     Reindex(Vec<Edit>),
+    /// The whole payload: what is more than its form depends on the tensor.
+    Tensor(Vec<u8>),
     Start {
         dim: u32,
         slot_count: u32,
@@ -117,6 +120,9 @@ pub fn values(tag: u8, bytes: &[u8], dim: u32) -> Option<Values> {
 /// The payload of a frame whose checksum fits.
 pub fn read(header: &Header, bytes: &[u8]) -> Option<Payload> {
     match header.operation {
+        1 if header.is_tensor() => {
+            tensor::is_payload(bytes).then(|| Payload::Tensor(bytes.to_vec()))
+        }
         0 | 1 => row(header, bytes).map(Payload::Row),
         2 => delete(header, bytes),
         3 => batch(header, bytes),

@@ -153,6 +153,7 @@ impl State {
                     slot.last_sequence = sequence;
                 }
             }
+            Payload::Tensor(_) => return None,
             Payload::Start {
                 dim,
                 slot_count,

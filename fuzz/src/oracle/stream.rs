@@ -87,6 +87,10 @@ impl<'a> Stream<'a> {
 fn is_control(payload: &Payload) -> bool {
     !matches!(
         payload,
-        Payload::Row(_) | Payload::Delete { .. } | Payload::Batch { .. } | Payload::Reindex(_)
+        Payload::Row(_)
+            | Payload::Delete { .. }
+            | Payload::Batch { .. }
+            | Payload::Reindex(_)
+            | Payload::Tensor(_)
     )
 }

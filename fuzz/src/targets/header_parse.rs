@@ -51,10 +51,11 @@ pub fn same(header: &DeltaHeader) -> frame::Header {
     } else {
         0
     };
+    let tensor = if header.tensor { frame::TENSOR } else { 0 };
     frame::Header {
         sequence: header.sequence,
         operation: header.operation as u8,
-        flags: compressed | graph | has_digest,
+        flags: compressed | graph | has_digest | tensor,
         vector_id_hash: header.vector_id_hash,
         timestamp: header.timestamp_us,
         payload_size: header.payload_size,

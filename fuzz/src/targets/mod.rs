@@ -10,12 +10,13 @@ pub mod payload_vector;
 pub mod record_stream;
 pub mod ring_hostile_consumer;
 pub mod ring_region;
+pub mod tensor_apply;
 
 /// A target's name and its property.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const ALL: [Target; 10] = [
+pub const ALL: [Target; 11] = [
     ("header_parse", header_parse::run),
     ("record_stream", record_stream::run),
     ("payload_vector", payload_vector::run),
@@ -26,4 +27,5 @@ pub const ALL: [Target; 10] = [
     ("ring_hostile_consumer", ring_hostile_consumer::run),
     ("apply_state_machine", apply_state_machine::run),
     ("graph_apply", graph_apply::run),
+    ("tensor_apply", tensor_apply::run),
 ];

@@ -90,6 +90,11 @@ pub fn same(record: &Record<'_>) -> frame::Frame {
                 .collect(),
         },
         Payload::Control(control) => same_control(control),
+        Payload::Tensor(tensor) => {
+            let mut bytes = vec![0; tensor.size()];
+            tensor.write(&mut bytes).expect("room for it");
+            payload::Payload::Tensor(bytes)
+        }
         other => panic!("a payload that the oracle does not know: {other:?}"),
     };
     frame::Frame {

@@ -5,6 +5,7 @@ use crate::{
     payload::metadata::MetadataError,
     pipeline::graph::GraphRowsError,
     store::StoreError,
+    tensor::TensorRefusal,
 };
 use core::fmt;
 
@@ -87,6 +88,12 @@ pub enum Refusal {
         /// The slot.
         slot: u32,
     },
+    /// The record changes a tensor, the replica has rows.
+    TensorRecord,
+    /// The record changes rows, the replica has tensors.
+    RowRecord,
+    /// The tensor cannot take the change.
+    Tensor(TensorRefusal),
     /// The metadata cannot be read.
     Metadata(MetadataError),
     /// The store has no room.
@@ -181,6 +188,15 @@ impl fmt::Display for Refusal {
             Self::Repeated { slot } => {
                 write!(f, "the batch changes slot {slot} twice: send two batches")
             }
+            Self::TensorRecord => write!(
+                f,
+                "a tensor's record for a replica of rows: read it with a tensor replica"
+            ),
+            Self::RowRecord => write!(
+                f,
+                "a row's record for a replica of tensors: read it with a row replica"
+            ),
+            Self::Tensor(error) => error.fmt(f),
             Self::Metadata(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::NoGraph => write!(
@@ -225,6 +241,12 @@ impl From<EditError> for Refusal {
 impl From<GraphRowsError> for Refusal {
     fn from(error: GraphRowsError) -> Self {
         Self::GraphRows(error)
+    }
+}
+
+impl From<TensorRefusal> for Refusal {
+    fn from(error: TensorRefusal) -> Self {
+        Self::Tensor(error)
     }
 }
 
