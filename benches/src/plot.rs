@@ -12,6 +12,30 @@ const WIDTH: u32 = 1_100;
 const LABELS: u32 = 560;
 const MARGIN: u32 = 50;
 
+/// Draws nanoseconds against rows, both logarithmic.
+///
+/// # Errors
+///
+/// If the file cannot be written.
+pub fn costs(costs: &[(f64, f64)], file: &Path) -> Result<()> {
+    let root = SVGBackend::new(file, (720, 420)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .margin(20)
+        .caption(
+            "nanoseconds an update, by rows of the table",
+            ("sans-serif", 16),
+        )
+        .set_label_area_size(LabelAreaPosition::Left, 60)
+        .set_label_area_size(LabelAreaPosition::Bottom, 40)
+        .build_cartesian_2d((500.0..2e6).log_scale(), (100.0..10_000.0).log_scale())?;
+    chart.configure_mesh().draw()?;
+    let points = costs.iter().copied();
+    chart.draw_series(LineSeries::new(points.clone(), BLUE.stroke_width(2)))?;
+    chart.draw_series(points.map(|point| Circle::new(point, 4, BLUE.filled())))?;
+    root.present().context("cannot write the plot")
+}
+
 /// Draws the ratio of every row on a logarithmic scale, and its bar as a black stroke.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use delta_native::replay::SyntheticReport;
+
 use crate::measure::Row;
 
 /// One row for people.
@@ -67,6 +69,31 @@ pub fn summary(rows: &[Row]) -> String {
         let _ = write!(text, "\nlost: {} against {}", row.work, row.peer_name);
         let bar = row.bar.unwrap_or_default();
         let _ = write!(text, ", {:.2}x, {} demanded", row.ratio, figure(bar));
+    }
+    text
+}
+
+/// What an update costs in tables of so many rows, and what a row takes: `costs` are (rows,
+/// nanoseconds), `reports` one of each size.
+#[must_use]
+pub fn scale<'r>(
+    costs: &[(f64, f64)],
+    reports: impl Iterator<Item = &'r SyntheticReport>,
+) -> String {
+    let mut text = String::from(
+        "| rows | table, MB | ns an update | primary, bytes a row | replica, bytes a row |\n\
+         |--:|--:|--:|--:|--:|\n",
+    );
+    for ((rows, update_ns), report) in costs.iter().zip(reports) {
+        let table = rows * f64::from(report.dim) * 4.0 / 1e6;
+        let _ = writeln!(
+            text,
+            "| {rows} | {} | {} | {} | {} |",
+            figure(table),
+            figure(*update_ns),
+            figure(report.primary_bytes_per_row),
+            figure(report.replica_bytes_per_row)
+        );
     }
     text
 }

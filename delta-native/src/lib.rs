@@ -10,6 +10,7 @@
 //! - [`array_delta`], [`inspect`]: the change between two arrays as a `.delta` file, and what
 //!   such a file holds.
 //! - [`sample`]: small real streams that travel inside this crate.
+//! - [`synthetic`]: rows and changes that are made up as they are needed.
 //! - [`memory`]: large allocations that fail with an error.
 //! - [`output`]: files that are there completely or not at all.
 //! - [`source`]: where input comes from, a file or bytes in memory.
@@ -40,3 +41,4 @@ pub mod replay;
 pub mod sample;
 pub mod source;
 pub mod stream;
+pub mod synthetic;

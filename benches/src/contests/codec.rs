@@ -8,12 +8,13 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 use delta_core::codec::{Base, Tag, Values, encode, encoded_size_max};
+use delta_native::synthetic::Random;
 use ruvector_delta_core::{Delta, DeltaEncoding, HybridEncoding, VectorDelta};
 
 use super::scatter::loaded;
 use crate::contest::{Contest, Unit};
 use crate::timing::{Burst, batches};
-use crate::workload::{PATTERNS, Random, Workload, pick};
+use crate::workload::{PATTERNS, Workload, pick};
 
 /// Rows that are encoded one after another, outside of which they are made.
 const ROWS_AT_ONCE: usize = 4;

@@ -9,12 +9,13 @@ use std::rc::Rc;
 
 use delta_core::kernel::apply::scatter;
 use delta_core::kernel::diff::diff;
+use delta_native::synthetic::{Random, base_row, slot};
 use ruvector_delta_core::{Delta, DeltaOp, VectorDelta};
 
 use super::diff::load_compare;
 use crate::contest::{Contest, Unit};
 use crate::timing::{Burst, batches};
-use crate::workload::{PATTERNS, Random, Workload, mix, reduce};
+use crate::workload::{PATTERNS, Workload};
 
 const DIM: usize = 384;
 const CHANGED_PERCENT: f64 = 5.0;
@@ -48,13 +49,9 @@ fn memory_available() -> Option<u64> {
 
 /// The row of a slot, as the table has it.
 fn row(slot: usize) -> Vec<f32> {
-    let mut random = Random::new(slot as u64);
-    (0..DIM).map(|_| random.value()).collect()
-}
-
-/// The slot of a step.
-fn slot(step: u64) -> usize {
-    reduce(mix(step), ROWS)
+    let mut row = vec![0.0; DIM];
+    base_row(slot as u64, &mut row);
+    row
 }
 
 fn diffs(table: &Table, workload: &Rc<Workload>) -> Contest {
@@ -104,7 +101,7 @@ fn applies(table: &Table, workload: &Rc<Workload>) -> Contest {
 fn new_row(workload: &Rc<Workload>) -> impl FnMut(u64) -> Vec<f32> + 'static {
     let workload = Rc::clone(workload);
     move |step| {
-        let mut new = row(slot(step));
+        let mut new = row(slot(step, ROWS));
         workload.change(step, &mut new);
         new
     }
@@ -123,7 +120,7 @@ fn in_table<C: 'static, R: 'static>(
         move |changes: &mut Vec<(usize, C)>, first_step| {
             changes.clear();
             let steps = (first_step..).take(ROWS_AT_ONCE);
-            changes.extend(steps.map(|step| (slot(step), make(step))));
+            changes.extend(steps.map(|step| (slot(step, ROWS), make(step))));
         },
         move |changes, place| {
             let mut table = table.borrow_mut();

@@ -16,6 +16,7 @@ mod meter;
 mod pass;
 mod primary;
 mod report;
+mod synthetic;
 mod writer;
 
 use delta_core::pipeline::{apply::PollError, batch::BatchError, capture::CaptureError};
@@ -28,6 +29,7 @@ use pass::Mode;
 
 pub use export::{ExportError, Exported, export};
 pub use report::{Memory, Report};
+pub use synthetic::{Synthetic, SyntheticError, SyntheticReport, replay_synthetic};
 
 /// How to replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

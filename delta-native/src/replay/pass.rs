@@ -130,13 +130,7 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
             applied,
         )
     });
-    // A side that stopped only because the other did is the less telling of the two.
-    let (captured, applied) = match (captured, applied) {
-        (Err(ReplayError::Stopped), Err(error)) | (Err(error), _) | (_, Err(error)) => {
-            return Err(error);
-        }
-        (Ok(captured), Ok(applied)) => (captured, applied),
-    };
+    let (captured, applied) = both(captured, applied)?;
 
     let latencies_ns = applied.times_ns.iter().zip(&captured.times_ns);
     let digest = applied.position.digest;
@@ -156,6 +150,18 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
         digest,
         difference,
     })
+}
+
+/// What both sides found, or why one stopped.
+pub(super) fn both<W, R>(
+    captured: Result<W, ReplayError>,
+    applied: Result<R, ReplayError>,
+) -> Result<(W, R), ReplayError> {
+    match (captured, applied) {
+        // A side that stopped only because the other did is the less telling of the two.
+        (Err(ReplayError::Stopped), Err(error)) | (Err(error), _) | (_, Err(error)) => Err(error),
+        (Ok(captured), Ok(applied)) => Ok((captured, applied)),
+    }
 }
 
 /// Where a replica, after the reader's last position, differs from the primary after the writer's.
