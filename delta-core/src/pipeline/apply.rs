@@ -129,7 +129,7 @@ impl<'s> Applier<'s> {
         replica.reserve_attributes(slot, vector.id(), metadata)?;
         let change = row_term(slot, row_change)
             .wrapping_add(id_term(slot, vector.id()))
-            .wrapping_add(metadata_change(replica, slot, metadata));
+            .wrapping_add(metadata_sum(slot, metadata));
         let graph = check_graph(replica, vector.graph(), RowsAfter::of(slot + 1))?;
         let digest = agreed(self.position, header, change, graph.as_ref())?;
         replica.push(vector.id(), metadata);
@@ -357,15 +357,30 @@ fn check_entry<R: Replica + ?Sized>(
     Ok(entry.values.change_sum(old))
 }
 
-/// What `changes` change in the digest.
+/// What `changes` change in the digest of a slot that exists. O(its metadata and `changes`): both
+/// ascend by their keys and are read once, side by side.
 fn metadata_change<R: Replica + ?Sized>(
     replica: &R,
     slot: u32,
     changes: MetadataChanges<'_>,
 ) -> u64 {
-    changes.into_iter().fold(0, |sum: u64, (key, new)| {
-        let term = |value: Option<&[u8]>| value.map_or(0, |value| pair_term(slot, key, value));
-        sum.wrapping_add(term(new))
-            .wrapping_sub(term(replica.metadata(slot, key)))
+    let mut sum = metadata_sum(slot, changes);
+    if changes.is_empty() {
+        return sum;
+    }
+    let mut pending = changes.into_iter().map(|(key, _)| key).peekable();
+    replica.visit_metadata(slot, &mut |key, old| {
+        while pending.next_if(|changed| *changed < key).is_some() {}
+        if pending.next_if(|changed| *changed == key).is_some() {
+            sum = sum.wrapping_sub(pair_term(slot, key, old));
+        }
+    });
+    sum
+}
+
+/// The digest of the values that `changes` set: all that they change where there were none.
+fn metadata_sum(slot: u32, changes: MetadataChanges<'_>) -> u64 {
+    changes.into_iter().fold(0, |sum: u64, (key, value)| {
+        sum.wrapping_add(value.map_or(0, |value| pair_term(slot, key, value)))
     })
 }

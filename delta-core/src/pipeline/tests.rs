@@ -4,6 +4,7 @@ mod apply;
 mod batch;
 mod graph;
 mod history;
+mod metadata;
 mod model;
 mod refused;
 mod relay;
