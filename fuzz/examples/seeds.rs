@@ -1,4 +1,5 @@
-//! Writes the seeds of every target into folders of their names: `seeds FOLDER`.
+//! Writes the seeds of every target, and the inputs that have shown a fault, into folders of their
+//! names: `seeds FOLDER`.
 
 use std::path::PathBuf;
 use std::{env, fs, io};
@@ -15,6 +16,10 @@ fn main() -> io::Result<()> {
         for (number, seed) in seeds::of(name).into_iter().enumerate() {
             fs::write(folder.join(format!("seed-{number:02}")), &seed)?;
             written += seed.len();
+        }
+        for (file, input) in seeds::regressions_of(name)? {
+            fs::write(folder.join(file), &input)?;
+            written += input.len();
         }
     }
     println!("{written} bytes of seeds in {}", folder.display());

@@ -1,9 +1,36 @@
-//! The first inputs of every target, made of the golden vectors: small, and each one reaches the
-//! code behind the first checks.
+//! The first inputs of every target: made of the golden vectors, small, and each one reaches the
+//! code behind the first checks; and the inputs that have once shown a fault.
+
+use std::path::PathBuf;
+use std::{fs, io};
 
 use crate::oracle::frame::{self, HEADER_SIZE};
 use crate::oracle::region::{PAYLOAD_OFFSET, PAYLOAD_SIZE, STAMP, Shape, set_word};
 use crate::wire::{frames, golden_stream};
+
+/// Where inputs that have shown a fault are kept, in a folder of their target's name.
+pub fn regressions() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("regressions")
+}
+
+/// The inputs that have shown a fault of the target of that name: (file name, input), in order.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn regressions_of(target: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
+    let folder = match fs::read_dir(regressions().join(target)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
+        folder => folder?,
+    };
+    let read = |entry: io::Result<fs::DirEntry>| {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        Ok((name, fs::read(entry.path())?))
+    };
+    let mut inputs = folder.map(read).collect::<io::Result<Vec<_>>>()?;
+    inputs.sort();
+    Ok(inputs)
+}
 
 /// The seeds of the target of that name.
 ///

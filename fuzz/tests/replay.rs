@@ -1,6 +1,8 @@
 //! Every target over its seeds and over mutations of them, without libFuzzer and with any compiler;
 //! and the oracles against the golden vectors.
 
+use std::fs;
+
 use delta_fuzz::oracle::frame::{self, HEADER_SIZE};
 use delta_fuzz::oracle::graph::{Graph, Limits};
 use delta_fuzz::oracle::graph_change::decode;
@@ -50,6 +52,10 @@ fn replay(name: &str) {
             run(&mutate(&seed, &mut random));
         }
     }
+    for (file, input) in seeds::regressions_of(name).unwrap() {
+        println!("{file}");
+        run(&input);
+    }
     run(&[]);
 }
 
@@ -81,6 +87,15 @@ replays!(
     graph_apply,
     tensor_apply
 );
+
+#[test]
+fn regressions_belong_to_targets() {
+    for entry in fs::read_dir(seeds::regressions()).unwrap() {
+        let folder = entry.unwrap().file_name().into_string().unwrap();
+        let is_target = targets::ALL.iter().any(|(name, _)| *name == folder);
+        assert!(is_target || folder == "README.md", "{folder}");
+    }
+}
 
 #[test]
 fn the_seeds_are_small() {

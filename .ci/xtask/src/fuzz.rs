@@ -69,7 +69,7 @@ pub(crate) fn run_targets(seconds: u32, chosen: &[String]) -> Result<Vec<Outcome
         );
     }
     setup::run()?;
-    tools::ensure_nightly()?;
+    ensure!(tools::ensure_nightly(), "{}", tools::NIGHTLY_MISSING);
     CARGO_FUZZ.ensure()?;
     let seeds = shell::target_dir("fuzz-seeds");
     let mut write_seeds = shell::cargo(["run", "--quiet", "--manifest-path", MANIFEST]);
@@ -147,6 +147,10 @@ fn fuzz(target: &str, seconds: u32) -> Result<u64> {
     let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
     if !status.success() {
         println!("{}", failure_in(&text));
+        println!(
+            "fix it, and keep the input that shows it, from fuzz/artifacts/{target}, in \
+             fuzz/regressions/{target}: `cargo xtask test fuzz` tries it from then on"
+        );
         bail!(
             "{target}: {status}; the whole output is in {}",
             log.display()

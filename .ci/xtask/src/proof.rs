@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{cross, fuzz, loom, no_os, sanitize, supply, targets, test};
+use crate::{cross, fuzz, loom, no_os, sanitize, shell, supply, targets, test, tools};
 
 struct Options {
     /// Of each fuzz target.
@@ -56,12 +56,20 @@ const CHECKS: &[Check] = &[
         run: |_| count(loom::run(), "models"),
     },
     Check {
+        name: "loom mutants",
+        run: |_| count(loom::mutate(), "weakened orderings, each found"),
+    },
+    Check {
+        name: "two processes",
+        run: |_| two_processes(),
+    },
+    Check {
         name: "address sanitizer",
-        run: |_| tests(sanitize::address()),
+        run: |_| sanitized(sanitize::address),
     },
     Check {
         name: "thread sanitizer",
-        run: |_| tests(sanitize::thread()),
+        run: |_| sanitized(sanitize::thread),
     },
     Check {
         name: "miri",
@@ -116,6 +124,23 @@ const CHECKS: &[Check] = &[
 ];
 
 const FUZZ: &str = "fuzz";
+
+fn sanitized(run: fn() -> Result<u32>) -> Result<Ran> {
+    match sanitize::missing() {
+        Some(reason) => Ok(Ran::Not(reason)),
+        None => tests(run()),
+    }
+}
+
+/// The long form of the test that kills the sides of a shared ring.
+fn two_processes() -> Result<Ran> {
+    if !cfg!(target_os = "linux") {
+        return Ok(Ran::Not("regions are shared on Linux alone"));
+    }
+    let mut cargo = shell::cargo(["test", "--package", "delta-native", "--test", "processes"]);
+    let passed = shell::run_tests(cargo.env("DELTA_LONG", "1"));
+    count(passed, "tests: 10 M records, 200 SIGKILLs a side")
+}
 
 fn tests(passed: Result<u32>) -> Result<Ran> {
     count(passed, "tests")
@@ -217,6 +242,10 @@ fn row(check: String, took: Duration, result: Result<Ran>) -> Row {
 
 fn fuzz_rows(seconds: u32) -> Vec<Row> {
     let start = Instant::now();
+    if !tools::ensure_nightly() {
+        let not_run = Ok(Ran::Not(tools::NIGHTLY_MISSING));
+        return vec![row(FUZZ.to_owned(), start.elapsed(), not_run)];
+    }
     match fuzz::run_targets(seconds, &[]) {
         Err(error) => vec![row(FUZZ.to_owned(), start.elapsed(), Err(error))],
         Ok(outcomes) => outcomes

@@ -59,12 +59,19 @@ pub(crate) fn address() -> Result<u32> {
     test("address", cargo)
 }
 
-fn prepare() -> Result<()> {
+/// Why the sanitizers cannot be run here, if so.
+pub(crate) fn missing() -> Option<&'static str> {
     if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
-        bail!("the sanitizers are run on {TARGET} alone");
+        return Some("the sanitizers are run on x86-64 Linux alone");
     }
-    setup::run()?;
-    tools::ensure_nightly()
+    (!tools::ensure_nightly()).then_some(tools::NIGHTLY_MISSING)
+}
+
+fn prepare() -> Result<()> {
+    if let Some(reason) = missing() {
+        bail!("{reason}");
+    }
+    setup::run()
 }
 
 fn test(name: &str, mut cargo: Command) -> Result<u32> {
@@ -78,8 +85,7 @@ pub(crate) const MIRI_MISSING: &str = "no toolchain here has the component miri"
 /// Miri on the core's tests that are short enough for it: undefined behaviour of every kind.
 /// `None` where the component is missing.
 pub(crate) fn miri() -> Result<Option<u32>> {
-    let is_there = shell::succeeds(&mut tools::nightly(["miri", "--version"]));
-    if !is_there {
+    if !(tools::ensure_nightly() && tools::ensure_miri()) {
         return Ok(None);
     }
     let mut cargo = tools::nightly(["miri", "test", "--package", "delta-core", "--lib"]);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::shell;
 
@@ -54,19 +54,38 @@ pub(crate) fn add_path(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure of rustup's nightly toolchain, which alone has libFuzzer's coverage and sanitizers.
-pub(crate) fn ensure_nightly() -> Result<()> {
+pub(crate) const NIGHTLY_MISSING: &str = "no nightly toolchain is here, nor can rustup install it";
+
+/// Installs rustup's nightly toolchain, which alone has libFuzzer's coverage and sanitizers, unless
+/// it is there; `false` if it cannot be had.
+pub(crate) fn ensure_nightly() -> bool {
     if has_nightly() {
-        return Ok(());
+        return true;
     }
     println!("installing the nightly toolchain");
     let mut install = shell::command("rustup");
-    shell::run(install.args(["toolchain", "install", "nightly", "--profile", "minimal"]))?;
-    ensure!(
-        has_nightly(),
-        "rustup has no nightly toolchain: rustup toolchain install nightly"
-    );
-    Ok(())
+    install.args(["toolchain", "install", "nightly", "--profile", "minimal"]);
+    shell::run(&mut install).is_ok() && has_nightly()
+}
+
+/// Installs Miri, which reads the standard library's sources, unless it is there; `false` if this
+/// nightly toolchain has none.
+pub(crate) fn ensure_miri() -> bool {
+    let is_there = || shell::succeeds(&mut nightly(["miri", "--version"]));
+    if is_there() {
+        return true;
+    }
+    println!("installing Miri");
+    let mut install = shell::command("rustup");
+    install.args([
+        "component",
+        "add",
+        "--toolchain",
+        "nightly",
+        "miri",
+        "rust-src",
+    ]);
+    shell::run(&mut install).is_ok() && is_there()
 }
 
 fn has_nightly() -> bool {
