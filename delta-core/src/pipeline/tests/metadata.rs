@@ -89,8 +89,8 @@ impl Replica for Counting<'_> {
 /// A record of one slot with a great many pairs costs what it is long, not its square.
 #[test]
 fn a_change_reads_each_pair_of_its_slot_once() {
-    const PAIRS: usize = 2_000;
-    let keys: Vec<[u8; 2]> = (0..PAIRS as u16).map(u16::to_be_bytes).collect();
+    const PAIRS: u16 = 2_000;
+    let keys: Vec<[u8; 2]> = (0..PAIRS).map(u16::to_be_bytes).collect();
     let added: Vec<_> = keys.iter().map(|key| edit(key, None, Some(b"a"))).collect();
     // Kept, removed, changed and emptied in turns; a key before and one after all.
     let mut edits = vec![edit(b"\0", None, Some(b"z"))];
@@ -114,7 +114,7 @@ fn a_change_reads_each_pair_of_its_slot_once() {
     let mut payload = vec![0; 40_000];
     for (operation, edits, pairs_read) in [
         (Operation::Insert, &added, 0),
-        (Operation::Update, &edits, PAIRS),
+        (Operation::Update, &edits, PAIRS.into()),
     ] {
         let (row, out) = (&[1.0][..], &mut payload[..]);
         let prepared = match operation {
