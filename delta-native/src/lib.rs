@@ -2,6 +2,7 @@
 //!
 //! - [`region`], [`clock`]: memory for a ring, of one process or shared by two, and time for
 //!   records, which the core is given and never takes. On Linux `futex`: sleeping on a ring.
+//! - [`cpu`]: the widest vector unit of this processor, for the core's searches.
 //! - [`npy`]: arrays from `.npy` files, checked so that a damaged file is an error and never a
 //!   large allocation.
 //! - [`stream`]: update streams on disk (four shapes) as one list of insert, update and delete
@@ -28,6 +29,7 @@
 
 pub mod array_delta;
 pub mod clock;
+pub mod cpu;
 #[cfg(test)]
 mod fixtures;
 #[cfg(target_os = "linux")]

@@ -7,6 +7,10 @@ use core::fmt;
 
 use super::Adjacency;
 use crate::kernel::distance::{Query, order_key};
+use crate::simd::{Job, Vector, prefetch};
+
+/// The longest list: its length is a u8.
+const DEGREE_MAX: usize = u8::MAX as usize;
 
 /// Where a search reads rows.
 pub trait Rows {
@@ -153,59 +157,149 @@ impl Adjacency<'_> {
         let Some(entry) = self.entry() else {
             return Ok(0);
         };
-        let rank = |slot: u32| {
-            let distance = rows
-                .row(slot)
-                .map_or(f32::NAN, |row| query.distance_to(row));
-            u64::from(order_key(distance)) << 32 | u64::from(slot)
+        Ok(query.unit().run(Search {
+            graph: self,
+            rows,
+            query,
+            entry,
+            ef,
+            scratch,
+            out,
+        }))
+    }
+}
+
+/// A search whose scratch is large enough.
+struct Search<'s, 'm, R: ?Sized> {
+    graph: &'s Adjacency<'s>,
+    rows: &'s R,
+    query: &'s Query<'s>,
+    entry: u32,
+    ef: usize,
+    scratch: &'s mut SearchScratch<'m>,
+    out: &'s mut [Neighbour],
+}
+
+impl<R: Rows + ?Sized> Job for Search<'_, '_, R> {
+    /// Neighbours written.
+    type Output = usize;
+
+    #[inline(always)]
+    fn on<V: Vector>(self, unit: V) -> usize {
+        let Self { graph, scratch, .. } = self;
+        let ranks = Ranks {
+            rows: self.rows,
+            query: self.query,
+            unit,
         };
-        let (slot, best) = self.descend(entry, &rank);
+        let (slot, best) = descend(graph, self.entry, &ranks);
         let epoch = scratch.next_epoch();
         let mut pool = Pool {
             candidates: scratch.pool,
             len: 0,
             live: 0,
-            ef,
+            ef: self.ef,
         };
         visit(scratch.visited, slot, epoch);
-        pool.offer(best, !self.is_tombstone(slot));
+        pool.offer(best, !graph.is_tombstone(slot));
         let mut next = 0;
+        let mut met = [0; DEGREE_MAX];
         while let Some(slot) = pool.expand(&mut next) {
-            for &neighbour in self.neighbours(0, slot).unwrap_or(&[]) {
-                if visit(scratch.visited, neighbour, epoch) {
-                    let place = pool.offer(rank(neighbour), !self.is_tombstone(neighbour));
-                    next = next.min(place);
-                }
-            }
+            let list = graph.neighbours(0, slot).unwrap_or(&[]);
+            let met = first_met(list, scratch.visited, epoch, &mut met);
+            ranks.of_all(met, |neighbour, rank| {
+                let place = pool.offer(rank, !graph.is_tombstone(neighbour));
+                next = next.min(place);
+            });
         }
         let found = pool.candidates.iter().take(pool.len);
         let live = found.filter(|candidate| candidate.is_live);
-        let written = out.iter_mut().zip(live).map(|(out, candidate)| {
+        let written = self.out.iter_mut().zip(live).map(|(out, candidate)| {
             *out = candidate.neighbour();
         });
-        Ok(written.count())
+        written.count()
     }
+}
 
-    /// Goes from the entry to the nearest node on each layer above 0, and returns the last one with
-    /// its rank.
-    fn descend(&self, entry: u32, rank: &impl Fn(u32) -> u64) -> (u32, u64) {
-        let (mut slot, mut best) = (entry, rank(entry));
-        for layer in (1..=self.level_max()).rev() {
-            loop {
-                let from = slot;
-                for &neighbour in self.neighbours(layer, from).unwrap_or(&[]) {
-                    let rank = rank(neighbour);
-                    if rank < best {
-                        (slot, best) = (neighbour, rank);
-                    }
+/// Goes from the entry to the nearest node on each layer above 0, and returns the last one with its
+/// rank.
+#[inline(always)]
+fn descend<R: Rows + ?Sized, V: Vector>(
+    graph: &Adjacency<'_>,
+    entry: u32,
+    ranks: &Ranks<'_, R, V>,
+) -> (u32, u64) {
+    let (mut slot, mut best) = (entry, ranks.of(entry));
+    for layer in (1..=graph.level_max()).rev() {
+        loop {
+            let from = slot;
+            let list = graph.neighbours(layer, from).unwrap_or(&[]);
+            ranks.of_all(list, |neighbour, rank| {
+                if rank < best {
+                    (slot, best) = (neighbour, rank);
                 }
-                if slot == from {
-                    break;
-                }
+            });
+            if slot == from {
+                break;
             }
         }
-        (slot, best)
     }
+    (slot, best)
+}
+
+/// The order of nodes: by distance from the query, then by slot.
+struct Ranks<'s, R: ?Sized, V> {
+    rows: &'s R,
+    query: &'s Query<'s>,
+    unit: V,
+}
+
+impl<R: Rows + ?Sized, V: Vector> Ranks<'_, R, V> {
+    #[inline(always)]
+    fn of(&self, slot: u32) -> u64 {
+        // No closure: it would not be compiled for the unit.
+        let distance = match self.rows.row(slot) {
+            Some(row) => self.query.distance_on(self.unit, row),
+            None => f32::NAN,
+        };
+        u64::from(order_key(distance)) << 32 | u64::from(slot)
+    }
+
+    /// Calls `found(slot, rank)` for all of `slots`, whose rows are on their way before their turn
+    /// comes.
+    #[inline(always)]
+    fn of_all(&self, slots: &[u32], mut found: impl FnMut(u32, u64)) {
+        const AHEAD: usize = 4;
+        let fetch = |&slot: &u32| {
+            if let Some(row) = self.rows.row(slot) {
+                prefetch(row);
+            }
+        };
+        slots.iter().take(AHEAD).for_each(fetch);
+        let mut later = slots.iter().skip(AHEAD);
+        for &slot in slots {
+            later.next().into_iter().for_each(fetch);
+            found(slot, self.of(slot));
+        }
+    }
+}
+
+/// The slots of `list` that the search meets for the first time, in `met`.
+#[inline(always)]
+fn first_met<'m>(
+    list: &[u32],
+    visited: &mut [u16],
+    epoch: u16,
+    met: &'m mut [u32; DEGREE_MAX],
+) -> &'m [u32] {
+    let mut count = 0;
+    for &slot in list {
+        if let Some(place) = met.get_mut(count) {
+            *place = slot;
+        }
+        count += usize::from(visit(visited, slot, epoch));
+    }
+    met.get(..count).unwrap_or_default()
 }
 
 /// Whether the search meets `slot` for the first time.

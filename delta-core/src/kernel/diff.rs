@@ -19,7 +19,7 @@ mod scan;
 /// [`DiffError::LengthMismatch`] if the rows differ in length.
 pub fn count_changed(old: &[f32], new: &[f32]) -> Result<usize, DiffError> {
     check_lengths(old, new)?;
-    Ok(count(old, new, Native::changed_mask))
+    Ok(count(old, new, changed_mask))
 }
 
 /// Calls `f(index, new_bits)` for every component whose bits differ, in ascending order, until it
@@ -54,7 +54,7 @@ pub fn for_each_changed(
 ) -> Result<ControlFlow<()>, DiffError> {
     check_indices(old, new)?;
     let mut buffers = Buffers::new();
-    let mut scan = Scan::new(old, new, Native::changed_mask, &mut buffers);
+    let mut scan = Scan::new(old, new, changed_mask, &mut buffers);
     while let Some(found) = scan.next() {
         let flow = match found {
             Found::Indices(indices) => indices.iter().try_for_each(|&index| {
@@ -102,7 +102,7 @@ pub fn diff(
     indices: &mut [u32],
     values: &mut [f32],
 ) -> Result<usize, DiffError> {
-    diff_where(old, new, Native::changed_mask, indices, values)
+    diff_where(old, new, changed_mask, indices, values)
 }
 
 /// As [`diff`], but leaves out components whose difference is small: listed are those whose bits
@@ -123,8 +123,13 @@ pub fn diff_within(
     indices: &mut [u32],
     values: &mut [f32],
 ) -> Result<usize, DiffError> {
-    let beyond = |old: &Block, new: &Block| Native::changed_beyond_mask(old, new, epsilon);
+    let beyond = |old: &Block, new: &Block| Native.changed_beyond_mask(old, new, epsilon);
     diff_where(old, new, beyond, indices, values)
+}
+
+#[inline(always)]
+fn changed_mask(old: &Block, new: &Block) -> u16 {
+    Native.changed_mask(old, new)
 }
 
 fn check_lengths(old: &[f32], new: &[f32]) -> Result<(), DiffError> {

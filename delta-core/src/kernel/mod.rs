@@ -10,6 +10,8 @@ pub mod distance;
 
 use core::fmt;
 
+pub use crate::simd::VectorUnit;
+
 /// The bytes given for a row are not 4 for each of its components.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

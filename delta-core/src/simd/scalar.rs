@@ -4,17 +4,17 @@
 use super::{Block, LANES, Vector};
 
 /// Plain integer and float code.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Scalar;
 
 impl Vector for Scalar {
     #[inline(always)]
-    fn changed_mask(old: &Block, new: &Block) -> u16 {
+    fn changed_mask(self, old: &Block, new: &Block) -> u16 {
         mask_where(old, new, |old, new| old.to_bits() != new.to_bits())
     }
 
     #[inline(always)]
-    fn changed_beyond_mask(old: &Block, new: &Block, epsilon: f32) -> u16 {
+    fn changed_beyond_mask(self, old: &Block, new: &Block, epsilon: f32) -> u16 {
         mask_where(old, new, |old, new| {
             let within = (new - old).abs() <= epsilon;
             old.to_bits() != new.to_bits() && !within
@@ -24,12 +24,12 @@ impl Vector for Scalar {
     type Sums = Block;
 
     #[inline(always)]
-    fn no_sums() -> Block {
+    fn no_sums(self) -> Block {
         [0.0; LANES]
     }
 
     #[inline(always)]
-    fn add_squared_differences(mut sums: Block, a: &Block, b: &Block) -> Block {
+    fn add_squared_differences(self, mut sums: Block, a: &Block, b: &Block) -> Block {
         for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
             let difference = a - b;
             *sum += difference * difference;
@@ -38,7 +38,7 @@ impl Vector for Scalar {
     }
 
     #[inline(always)]
-    fn add_products(mut sums: Block, a: &Block, b: &Block) -> Block {
+    fn add_products(self, mut sums: Block, a: &Block, b: &Block) -> Block {
         for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
             *sum += a * b;
         }
@@ -46,7 +46,7 @@ impl Vector for Scalar {
     }
 
     #[inline(always)]
-    fn total(mut sums: Block) -> f32 {
+    fn total(self, mut sums: Block) -> f32 {
         for half in [8, 4, 2, 1] {
             let (low, high) = sums.split_at_mut(half);
             for (low, high) in low.iter_mut().zip(high) {
@@ -58,7 +58,7 @@ impl Vector for Scalar {
     }
 
     #[inline]
-    fn square_root(value: f32) -> f32 {
+    fn square_root(self, value: f32) -> f32 {
         square_root(value)
     }
 }

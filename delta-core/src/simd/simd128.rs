@@ -9,12 +9,12 @@ use core::arch::wasm32::{
 use super::{Block, Vector};
 
 /// The vector unit of WebAssembly.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Simd128;
 
 impl Vector for Simd128 {
     #[inline(always)]
-    fn changed_mask(old: &Block, new: &Block) -> u16 {
+    fn changed_mask(self, old: &Block, new: &Block) -> u16 {
         let old = load(old);
         let new = load(new);
         !lane_mask([
@@ -26,7 +26,7 @@ impl Vector for Simd128 {
     }
 
     #[inline(always)]
-    fn changed_beyond_mask(old: &Block, new: &Block, epsilon: f32) -> u16 {
+    fn changed_beyond_mask(self, old: &Block, new: &Block, epsilon: f32) -> u16 {
         let old = load(old);
         let new = load(new);
         let epsilon = f32x4_splat(epsilon);
@@ -41,12 +41,12 @@ impl Vector for Simd128 {
     type Sums = [v128; 4];
 
     #[inline(always)]
-    fn no_sums() -> Self::Sums {
+    fn no_sums(self) -> Self::Sums {
         [f32x4_splat(0.0); 4]
     }
 
     #[inline(always)]
-    fn add_squared_differences(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
+    fn add_squared_differences(self, sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
         let (a, b) = (load(a), load(b));
         let differences = [
             f32x4_sub(a[0], b[0]),
@@ -58,12 +58,12 @@ impl Vector for Simd128 {
     }
 
     #[inline(always)]
-    fn add_products(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
+    fn add_products(self, sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
         add_products(sums, load(a), load(b))
     }
 
     #[inline(always)]
-    fn total(sums: Self::Sums) -> f32 {
+    fn total(self, sums: Self::Sums) -> f32 {
         let eight = [f32x4_add(sums[0], sums[2]), f32x4_add(sums[1], sums[3])];
         let four = f32x4_add(eight[0], eight[1]);
         let two = f32x4_add(four, i32x4_shuffle::<2, 3, 0, 1>(four, four));
@@ -71,7 +71,7 @@ impl Vector for Simd128 {
     }
 
     #[inline(always)]
-    fn square_root(value: f32) -> f32 {
+    fn square_root(self, value: f32) -> f32 {
         f32x4_extract_lane::<0>(f32x4_sqrt(f32x4_splat(value)))
     }
 }
@@ -117,7 +117,7 @@ fn lane_mask(lanes: [v128; 4]) -> u16 {
 #[cfg(test)]
 mod tests {
     super::super::tests::backend_tests!(
-        super::Simd128:
+        Some(super::Simd128);
         changed_mask_matches_scalar_simd128, changed_beyond_mask_matches_scalar_simd128,
         sums_match_scalar_simd128, square_root_matches_scalar_simd128
     );

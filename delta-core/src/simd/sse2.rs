@@ -10,19 +10,19 @@ use core::arch::x86_64::{
 use super::{Block, Vector};
 
 /// The vector unit of every x86_64 target.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sse2;
 
 impl Vector for Sse2 {
     #[inline(always)]
-    fn changed_mask(old: &Block, new: &Block) -> u16 {
+    fn changed_mask(self, old: &Block, new: &Block) -> u16 {
         // SAFETY: the function needs SSE2 and nothing else; `simd` compiles this file for x86_64
         // alone, whose baseline has SSE2.
         unsafe { changed_mask(old, new) }
     }
 
     #[inline(always)]
-    fn changed_beyond_mask(old: &Block, new: &Block, epsilon: f32) -> u16 {
+    fn changed_beyond_mask(self, old: &Block, new: &Block, epsilon: f32) -> u16 {
         // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
         // for.
         unsafe { changed_beyond_mask(old, new, epsilon) }
@@ -31,7 +31,7 @@ impl Vector for Sse2 {
     type Sums = [__m128; 4];
 
     #[inline(always)]
-    fn no_sums() -> Self::Sums {
+    fn no_sums(self) -> Self::Sums {
         // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
         // for.
         let zero = unsafe { _mm_setzero_ps() };
@@ -39,28 +39,28 @@ impl Vector for Sse2 {
     }
 
     #[inline(always)]
-    fn add_squared_differences(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
+    fn add_squared_differences(self, sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
         // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
         // for.
         unsafe { add_squared_differences(sums, a, b) }
     }
 
     #[inline(always)]
-    fn add_products(sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
+    fn add_products(self, sums: Self::Sums, a: &Block, b: &Block) -> Self::Sums {
         // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
         // for.
         unsafe { add_products(sums, a, b) }
     }
 
     #[inline(always)]
-    fn total(sums: Self::Sums) -> f32 {
+    fn total(self, sums: Self::Sums) -> f32 {
         // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
         // for.
         unsafe { total(sums) }
     }
 
     #[inline(always)]
-    fn square_root(value: f32) -> f32 {
+    fn square_root(self, value: f32) -> f32 {
         // SAFETY: as in `changed_mask`: SSE2 is part of every target that this file is compiled
         // for.
         unsafe { square_root(value) }
@@ -103,7 +103,13 @@ fn add_products(sums: [__m128; 4], a: &Block, b: &Block) -> [__m128; 4] {
 #[target_feature(enable = "sse2")]
 fn total(sums: [__m128; 4]) -> f32 {
     let eight = [_mm_add_ps(sums[0], sums[2]), _mm_add_ps(sums[1], sums[3])];
-    let four = _mm_add_ps(eight[0], eight[1]);
+    total_of_four(_mm_add_ps(eight[0], eight[1]))
+}
+
+/// The last two steps of a total.
+#[inline]
+#[target_feature(enable = "sse2")]
+pub(super) fn total_of_four(four: __m128) -> f32 {
     let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
     _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
 }
@@ -173,7 +179,7 @@ fn lane_mask(lanes: [__m128i; 4]) -> u16 {
 #[cfg(test)]
 mod tests {
     super::super::tests::backend_tests!(
-        super::Sse2:
+        Some(super::Sse2);
         changed_mask_matches_scalar_sse2, changed_beyond_mask_matches_scalar_sse2,
         sums_match_scalar_sse2, square_root_matches_scalar_sse2
     );

@@ -9,7 +9,7 @@
     reason = "tests cut bits down on purpose"
 )]
 
-use super::{Block, LANES, Scalar, Vector};
+use super::{Block, LANES, Scalar, Vector, VectorUnit};
 use crate::digest::mix;
 
 /// One value of every kind that an f32's bits can spell.
@@ -76,24 +76,24 @@ fn for_each_block_pair(mut check: impl FnMut(&Block, &Block)) {
     }
 }
 
-/// Panics unless `V` finds the changes that [`Scalar`] finds.
-pub(crate) fn assert_changed_mask_matches_scalar<V: Vector>() {
+/// Panics unless `unit` finds the changes that [`Scalar`] finds.
+pub(crate) fn assert_changed_mask_matches_scalar(unit: impl Vector) {
     for_each_block_pair(|old, new| {
         assert_eq!(
-            V::changed_mask(old, new),
-            Scalar::changed_mask(old, new),
+            unit.changed_mask(old, new),
+            Scalar.changed_mask(old, new),
             "{old:?} {new:?}"
         );
     });
 }
 
 /// As [`assert_changed_mask_matches_scalar`], for [`Vector::changed_beyond_mask`].
-pub(crate) fn assert_changed_beyond_mask_matches_scalar<V: Vector>() {
+pub(crate) fn assert_changed_beyond_mask_matches_scalar(unit: impl Vector) {
     for_each_block_pair(|old, new| {
         for epsilon in EPSILONS {
             assert_eq!(
-                V::changed_beyond_mask(old, new, epsilon),
-                Scalar::changed_beyond_mask(old, new, epsilon),
+                unit.changed_beyond_mask(old, new, epsilon),
+                Scalar.changed_beyond_mask(old, new, epsilon),
                 "epsilon {epsilon}: {old:?} {new:?}"
             );
         }
@@ -111,46 +111,42 @@ fn bits(value: f32) -> u32 {
 }
 
 /// As [`assert_changed_mask_matches_scalar`], for the sums that distances are made of.
-pub(crate) fn assert_sums_match_scalar<V: Vector>() {
-    let (mut ours, mut scalars) = (V::no_sums(), Scalar::no_sums());
+pub(crate) fn assert_sums_match_scalar(unit: impl Vector) {
+    let (mut ours, mut scalars) = (unit.no_sums(), Scalar.no_sums());
     let mut blocks = 0;
     for_each_block_pair(|a, b| {
-        for add in [V::add_squared_differences, V::add_products] {
-            ours = add(ours, a, b);
-        }
-        for add in [Scalar::add_squared_differences, Scalar::add_products] {
-            scalars = add(scalars, a, b);
-        }
+        ours = unit.add_products(unit.add_squared_differences(ours, a, b), a, b);
+        scalars = Scalar.add_products(Scalar.add_squared_differences(scalars, a, b), a, b);
         assert_eq!(
-            bits(V::total(ours)),
-            bits(Scalar::total(scalars)),
+            bits(unit.total(ours)),
+            bits(Scalar.total(scalars)),
             "{a:?} {b:?}"
         );
         // A sum that is no number says nothing of the blocks after it.
         blocks += 1;
-        if blocks % 3 == 0 || !Scalar::total(scalars).is_finite() {
-            (ours, scalars) = (V::no_sums(), Scalar::no_sums());
+        if blocks % 3 == 0 || !Scalar.total(scalars).is_finite() {
+            (ours, scalars) = (unit.no_sums(), Scalar.no_sums());
         }
     });
     for seed in 0..2_000 {
         let part = |lane: u64| mix(seed * 64 + lane) as i32 as f32 * (seed as f32 * 1e-7);
         let a: Block = core::array::from_fn(|lane| part(lane as u64));
         let b: Block = core::array::from_fn(|lane| part((lane + LANES) as u64));
-        ours = V::add_products(V::add_squared_differences(ours, &a, &b), &b, &a);
-        scalars = Scalar::add_squared_differences(scalars, &a, &b);
-        scalars = Scalar::add_products(scalars, &b, &a);
-        assert_eq!(V::total(ours).to_bits(), Scalar::total(scalars).to_bits());
+        ours = unit.add_products(unit.add_squared_differences(ours, &a, &b), &b, &a);
+        scalars = Scalar.add_squared_differences(scalars, &a, &b);
+        scalars = Scalar.add_products(scalars, &b, &a);
+        assert_eq!(unit.total(ours).to_bits(), Scalar.total(scalars).to_bits());
     }
-    assert!(Scalar::total(scalars).is_finite());
+    assert!(Scalar.total(scalars).is_finite());
 }
 
 /// As [`assert_changed_mask_matches_scalar`], for [`Vector::square_root`].
-pub(crate) fn assert_square_root_matches_scalar<V: Vector>() {
+pub(crate) fn assert_square_root_matches_scalar(unit: impl Vector) {
     let random = (0..100_000).map(|seed| mix(seed) as u32);
     for value in SPECIAL_BITS.into_iter().chain(random).map(f32::from_bits) {
         assert_eq!(
-            bits(V::square_root(value)),
-            bits(Scalar::square_root(value)),
+            bits(unit.square_root(value)),
+            bits(Scalar.square_root(value)),
             "{value:?}"
         );
     }
@@ -160,18 +156,18 @@ pub(crate) fn assert_square_root_matches_scalar<V: Vector>() {
 fn scalar_sums_of_literal_blocks() {
     let a: Block = core::array::from_fn(|lane| lane as f32);
     let b: Block = core::array::from_fn(|lane| (2 * lane) as f32);
-    let sums = Scalar::add_squared_differences(Scalar::no_sums(), &a, &b);
-    assert_eq!(Scalar::total(sums), 1_240.0);
-    let sums = Scalar::add_products(sums, &a, &b);
-    assert_eq!(Scalar::total(sums), 3_720.0);
+    let sums = Scalar.add_squared_differences(Scalar.no_sums(), &a, &b);
+    assert_eq!(Scalar.total(sums), 1_240.0);
+    let sums = Scalar.add_products(sums, &a, &b);
+    assert_eq!(Scalar.total(sums), 3_720.0);
     // The tree, told by what rounding loses: 2^24 + 1 is lost, 2^24 + 2 is not.
     let large = 16_777_216.0;
     let total = |places: &[(usize, f32)]| {
-        let mut sums = Scalar::no_sums();
+        let mut sums = Scalar.no_sums();
         for &(lane, value) in places {
             sums[lane] = value;
         }
-        Scalar::total(sums)
+        Scalar.total(sums)
     };
     for (partner, other) in [(8, 4), (4, 2), (2, 1), (12, 6), (6, 3)] {
         assert_eq!(total(&[(0, large), (partner, 1.0), (other, 1.0)]), large);
@@ -186,7 +182,7 @@ fn scalar_square_roots_are_rounded_to_nearest() {
     let all_exponents = (0..0x8000_0000_u32).step_by(9_973);
     for value in all_exponents.chain(SPECIAL_BITS).map(f32::from_bits) {
         assert_eq!(
-            bits(Scalar::square_root(value)),
+            bits(Scalar.square_root(value)),
             bits(value.sqrt()),
             "{value:?}"
         );
@@ -220,53 +216,72 @@ fn scalar_masks_of_literal_blocks() {
         (0, 0),
         (0, 1), // 15
     ]);
-    assert_eq!(Scalar::changed_mask(&old, &new), 0b1001_1111_1101_1010);
+    assert_eq!(Scalar.changed_mask(&old, &new), 0b1001_1111_1101_1010);
     assert_eq!(
-        Scalar::changed_beyond_mask(&old, &new, 0.0),
+        Scalar.changed_beyond_mask(&old, &new, 0.0),
         0b1001_1111_1101_1000
     );
     assert_eq!(
-        Scalar::changed_beyond_mask(&old, &new, 0.5),
+        Scalar.changed_beyond_mask(&old, &new, 0.5),
         0b0001_1000_0101_1000
     );
     assert_eq!(
-        Scalar::changed_beyond_mask(&old, &new, f32::INFINITY),
+        Scalar.changed_beyond_mask(&old, &new, f32::INFINITY),
         0b0000_0000_0001_1000
     );
     assert_eq!(
-        Scalar::changed_beyond_mask(&old, &new, f32::NAN),
+        Scalar.changed_beyond_mask(&old, &new, f32::NAN),
         0b1001_1111_1101_1010
     );
     assert_eq!(
-        Scalar::changed_beyond_mask(&old, &new, -1.0),
+        Scalar.changed_beyond_mask(&old, &new, -1.0),
         0b1001_1111_1101_1010
     );
 }
 
-/// One test a method for the backend `$backend`.
+/// The vector units that this processor has.
+pub(crate) fn vector_units() -> impl Iterator<Item = VectorUnit> {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a value of `Avx2` exists only where the processor has it.
+    let wider = super::avx2::tests::unit().map(|_| unsafe { VectorUnit::avx2() });
+    #[cfg(not(target_arch = "x86_64"))]
+    let wider = None;
+    [Some(VectorUnit::BASELINE), wider].into_iter().flatten()
+}
+
+/// One test a method for the backend `$unit`: `Some` value of its type, or `None` where the
+/// processor lacks it.
 macro_rules! backend_tests {
     (
-        $backend:ty:
+        $unit:expr;
         $changed:ident, $changed_beyond:ident, $sums:ident, $square_root:ident
     ) => {
         #[test]
         fn $changed() {
-            $crate::simd::tests::assert_changed_mask_matches_scalar::<$backend>();
+            $unit
+                .into_iter()
+                .for_each($crate::simd::tests::assert_changed_mask_matches_scalar);
         }
 
         #[test]
         fn $changed_beyond() {
-            $crate::simd::tests::assert_changed_beyond_mask_matches_scalar::<$backend>();
+            $unit
+                .into_iter()
+                .for_each($crate::simd::tests::assert_changed_beyond_mask_matches_scalar);
         }
 
         #[test]
         fn $sums() {
-            $crate::simd::tests::assert_sums_match_scalar::<$backend>();
+            $unit
+                .into_iter()
+                .for_each($crate::simd::tests::assert_sums_match_scalar);
         }
 
         #[test]
         fn $square_root() {
-            $crate::simd::tests::assert_square_root_matches_scalar::<$backend>();
+            $unit
+                .into_iter()
+                .for_each($crate::simd::tests::assert_square_root_matches_scalar);
         }
     };
 }

@@ -6,6 +6,7 @@ use crate::graph::{
     search::{Candidate, Neighbour, SearchError, SearchScratch, SliceRows},
 };
 use crate::kernel::distance::{Metric, Query};
+use crate::simd::tests::vector_units;
 
 /// Eight nodes in a line, at 0.0, 1.0, ..., each linked to the next and the one before.
 fn line(memory: &mut Memory) -> Adjacency<'_> {
@@ -27,6 +28,11 @@ fn line(memory: &mut Memory) -> Adjacency<'_> {
 
 const LINE: [f32; 8] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
 
+fn bits(found: &[Neighbour]) -> Vec<(u32, u32)> {
+    let bits = |near: &Neighbour| (near.slot, near.distance.to_bits());
+    found.iter().map(bits).collect()
+}
+
 fn search(
     graph: &Adjacency<'_>,
     values: &[f32],
@@ -42,6 +48,15 @@ fn search(
     let query = Query::new(Metric::SquaredL2, &row);
     let rows = SliceRows { dim: 1, values };
     let found = graph.search(&rows, &query, ef, &mut scratch, &mut out)?;
+    for unit in vector_units() {
+        let mut again = vec![Neighbour::default(); count];
+        let found_again = graph.search(&rows, &query.on(unit), ef, &mut scratch, &mut again);
+        assert_eq!(
+            (found_again, bits(&again)),
+            (Ok(found), bits(&out)),
+            "{unit:?}"
+        );
+    }
     let found = out.iter().take(found);
     Ok(found.map(|near| (near.slot, near.distance)).collect())
 }

@@ -7,7 +7,10 @@
 )]
 
 use super::*;
-use crate::{simd::Scalar, testing::any_row};
+use crate::{
+    simd::{Scalar, tests::vector_units},
+    testing::any_row,
+};
 use proptest::prelude::*;
 
 const METRICS: [Metric; 3] = [Metric::SquaredL2, Metric::Dot, Metric::Cosine];
@@ -79,7 +82,7 @@ fn keys_are_in_the_order_of_numbers_and_nan_is_last() {
 
 proptest! {
     #[test]
-    fn prop_distances_match_scalar(
+    fn prop_distances_match_scalar_on_every_unit(
         (a, b) in (0_usize..70).prop_flat_map(|dim| (any_row(dim), any_row(dim))),
         scale in -20_i32..20,
     ) {
@@ -89,8 +92,11 @@ proptest! {
         for (a, b) in [(a.clone(), b.clone()), (finite(&a), finite(&b))] {
             for metric in METRICS {
                 let query = Query::new(metric, &a);
-                let scalar = query.distance_on::<Scalar>(&b);
-                prop_assert_eq!(query.distance_to(&b).to_bits(), scalar.to_bits());
+                let scalar = query.distance_on(Scalar, &b);
+                for unit in vector_units() {
+                    let distance = query.on(unit).distance_to(&b);
+                    prop_assert_eq!(distance.to_bits(), scalar.to_bits(), "{:?}", unit);
+                }
             }
         }
     }
