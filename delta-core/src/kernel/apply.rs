@@ -39,11 +39,23 @@ pub fn scatter(row: &mut [f32], indices: &[u32], values: &[f32]) -> Result<(), S
     if !all_in_range(row.len(), indices) {
         return Err(first_out_of_range(row.len(), indices));
     }
-    for (&index, &value) in indices.iter().zip(values) {
+    let mut set = |index: u32, value: f32| {
         // SAFETY: `all_in_range` has found every index below `row.len()`, and neither the indices
         // nor the length of the row have changed since: both are borrowed by this function.
         let component = unsafe { row.get_unchecked_mut(index as usize) };
         *component = value;
+    };
+    // Four at a time: the loop's own work is as much as a store.
+    let (index_groups, last_indices) = indices.as_chunks::<4>();
+    let (value_groups, last_values) = values.as_chunks::<4>();
+    for (&[i0, i1, i2, i3], &[v0, v1, v2, v3]) in index_groups.iter().zip(value_groups) {
+        set(i0, v0);
+        set(i1, v1);
+        set(i2, v2);
+        set(i3, v3);
+    }
+    for (&index, &value) in last_indices.iter().zip(last_values) {
+        set(index, value);
     }
     Ok(())
 }

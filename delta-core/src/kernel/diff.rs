@@ -1,14 +1,16 @@
 //! Which components of a row changed, and to what.
 //!
-//! One pass over both rows, 64 lanes at a time (`scan.rs` says how), and one more over what
-//! changed.
+//! One pass over both rows, 64 lanes at a time (`scan.rs` says how); what changed goes straight
+//! into the caller's slices (`list.rs`), or is collected and handed to the caller's function.
 
 use core::fmt;
 use core::ops::ControlFlow;
 
+use self::list::List;
 use self::scan::{Buffers, Found, Scan, as_index, count};
 use crate::simd::{Block, Native, Vector};
 
+mod list;
 mod scan;
 
 /// How many components differ in their bits: -0.0 differs from +0.0, a NaN with other payload from
@@ -159,36 +161,19 @@ fn diff_where(
     values: &mut [f32],
 ) -> Result<usize, DiffError> {
     check_indices(old, new)?;
-    let mut written = 0;
-    let mut buffers = Buffers::new();
-    let mut scan = Scan::new(old, new, changed, &mut buffers);
-    while let Some(found) = scan.next() {
-        let end = written + found.len();
-        let (Some(indices), Some(values)) =
-            (indices.get_mut(written..end), values.get_mut(written..end))
-        else {
-            return Err(DiffError::OutputFull {
-                needed: count(old, new, changed),
-                capacity: indices.len().min(values.len()),
-            });
-        };
-        match found {
-            Found::Indices(found) => {
-                for ((index, value), &at) in indices.iter_mut().zip(values).zip(found) {
-                    *index = at;
-                    *value = new.get(at as usize).copied().unwrap_or_default();
-                }
-            }
-            Found::Run(range) => {
-                for (index, at) in indices.iter_mut().zip(range.clone()) {
-                    *index = as_index(at);
-                }
-                values.copy_from_slice(new.get(range).unwrap_or_default());
-            }
-        }
-        written = end;
+    let capacity = indices.len().min(values.len());
+    let mut list = List {
+        indices,
+        values,
+        len: 0,
+    };
+    match list.push_changed(old, new, changed) {
+        Some(()) => Ok(list.len),
+        None => Err(DiffError::OutputFull {
+            needed: count(old, new, changed),
+            capacity,
+        }),
     }
-    Ok(written)
 }
 
 /// Why two rows were not compared, or the result not written.

@@ -14,16 +14,16 @@ use core::slice::Chunks;
 use crate::simd::{Block, LANES};
 
 /// Lanes of a word of change bits.
-const WORD_LANES: usize = 64;
+pub(super) const WORD_LANES: usize = 64;
 /// Words compared before any of their bits is looked at.
 const CHUNK_WORDS: usize = 8;
-const CHUNK_LANES: usize = CHUNK_WORDS * WORD_LANES;
+pub(super) const CHUNK_LANES: usize = CHUNK_WORDS * WORD_LANES;
 /// Positions taken from a word at a time.
 const GROUP: usize = 8;
 /// Positions collected before they are handed on: a 1,536-d row with 5% changes is handed on once.
 const COLLECTED: usize = 160;
 
-type Words = [u64; CHUNK_WORDS];
+pub(super) type Words = [u64; CHUNK_WORDS];
 
 /// An index, or a step, below a length that `check_indices` in `diff.rs` accepted.
 #[inline(always)]
@@ -44,16 +44,6 @@ pub(super) enum Found<'a> {
     Indices(&'a [u32]),
     /// All of a range: a dense change is copied, not picked.
     Run(Range<usize>),
-}
-
-impl Found<'_> {
-    #[inline(always)]
-    pub(super) fn len(&self) -> usize {
-        match self {
-            Self::Indices(indices) => indices.len(),
-            Self::Run(range) => range.len(),
-        }
-    }
 }
 
 /// The arrays of a [`Scan`].
@@ -142,9 +132,7 @@ impl<'a, C: Fn(&Block, &Block) -> u16> Scan<'a, C> {
                 continue;
             }
             let start = chunk * CHUNK_LANES;
-            // A word that the row does not fill is never all ones.
-            let used_words = old.len().div_ceil(WORD_LANES);
-            if words.iter().take(used_words).all(|&word| word == u64::MAX) {
+            if is_whole(&words, old.len()) {
                 self.run = Some(start..start + old.len());
                 return Some(Found::Indices(self.collected.take()));
             }
@@ -158,9 +146,17 @@ impl<'a, C: Fn(&Block, &Block) -> u16> Scan<'a, C> {
     }
 }
 
+/// Whether all lanes of a chunk of `len` lanes changed. A word that the chunk does not fill is
+/// never all ones.
+#[inline(always)]
+pub(super) fn is_whole(words: &Words, len: usize) -> bool {
+    let used_words = len.div_ceil(WORD_LANES);
+    words.iter().take(used_words).all(|&word| word == u64::MAX)
+}
+
 /// The change bits of up to eight words; those of lanes that the chunks do not have are 0.
 #[inline(always)]
-fn compare(old: &[f32], new: &[f32], changed: impl Fn(&Block, &Block) -> u16) -> Words {
+pub(super) fn compare(old: &[f32], new: &[f32], changed: impl Fn(&Block, &Block) -> u16) -> Words {
     let mut words = [0; CHUNK_WORDS];
     let (old_words, old_rest) = old.as_chunks::<WORD_LANES>();
     let (new_words, new_rest) = new.as_chunks::<WORD_LANES>();
