@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::memory::OutOfMemory;
 use crate::npy::NpyError;
 
 /// A stream was refused. Each message names the file (and line), what was found, and what to do.
@@ -11,6 +12,9 @@ pub enum StreamError {
     /// One of its arrays is no array.
     #[error(transparent)]
     Npy(#[from] NpyError),
+    /// There is no memory for a generated stream.
+    #[error(transparent)]
+    Memory(#[from] OutOfMemory),
     /// Its list of events cannot be read.
     #[error("{file}: cannot be read; check that it exists and may be read")]
     Io {

@@ -19,6 +19,7 @@
 //! All indices are checked while loading, so that reading events cannot fail.
 
 mod build;
+mod clustered;
 mod error;
 mod events;
 mod files;
