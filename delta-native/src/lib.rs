@@ -8,6 +8,7 @@
 //! - [`stream`]: update streams on disk (four shapes) as one list of insert, update and delete
 //!   events.
 //! - [`replay`]: the main job, a stream through the whole pipeline and a comparison at its end.
+//! - [`index`]: real HNSW indexes, whose graphs travel with their rows.
 //! - [`array_delta`], [`inspect`]: the change between two arrays as a `.delta` file, and what
 //!   such a file holds.
 //! - [`sample`]: small real streams that travel inside this crate.
@@ -34,6 +35,7 @@ pub mod cpu;
 mod fixtures;
 #[cfg(target_os = "linux")]
 pub mod futex;
+pub mod index;
 pub mod inspect;
 pub mod memory;
 pub mod npy;

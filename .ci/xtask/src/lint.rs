@@ -29,6 +29,11 @@ pub(crate) const CHECKS: &[Check] = &[
         run: || built(clippy()),
     },
     Check {
+        name: "indexes",
+        about: "warnings denied, every adapter of an index and none",
+        run: || built(indexes()),
+    },
+    Check {
         name: "wasm32",
         about: "warnings denied, wasm32",
         run: || built(wasm::lint()),
@@ -63,9 +68,20 @@ fn format() -> Result<()> {
     Ok(())
 }
 
+const DENY: [&str; 3] = ["--", "-D", "warnings"];
+
+/// Adapters that are off by default, and a build without any.
+fn indexes() -> Result<()> {
+    setup::ensure_component("clippy", "clippy")?;
+    for features in ["--no-default-features", "--features=usearch"] {
+        let mut native = shell::cargo(["clippy", "--package", "delta-native", "--all-targets"]);
+        shell::run(native.arg(features).args(DENY))?;
+    }
+    Ok(())
+}
+
 /// The workspace, the core as the loom models see it, and the workspaces beside it.
 fn clippy() -> Result<()> {
-    const DENY: [&str; 3] = ["--", "-D", "warnings"];
     setup::ensure_component("clippy", "clippy")?;
     shell::run(shell::cargo(["clippy", "--workspace", "--all-targets"]).args(DENY))?;
 

@@ -33,7 +33,7 @@ const NEEDS: &[Need] = &[
         otherwise: &[],
     },
     Need {
-        what: "a C++ compiler, for libFuzzer",
+        what: "a C++ compiler, for libFuzzer and usearch",
         is_met: || shell::is_there("c++"),
         debian_packages: &["g++"],
         otherwise: &[],

@@ -22,6 +22,11 @@ pub(crate) const CHECKS: &[Check] = &[
         run: doc_tests,
     },
     Check {
+        name: "indexes",
+        about: "graphs of every index there is an adapter for, and a build without any",
+        run: index_tests,
+    },
+    Check {
         name: "lz4-alloc",
         about: "the core, where a dependent turns on lz4_flex's `alloc`",
         run: lz4_alloc,
@@ -64,6 +69,15 @@ pub(crate) fn workspace_tests() -> Result<u32> {
 
 fn doc_tests() -> Result<u32> {
     shell::run_tests(&mut shell::cargo(["test", "--workspace", "--doc"]))
+}
+
+/// The library behind `usearch` is C++, so the feature is off by default.
+fn index_tests() -> Result<u32> {
+    const NATIVE: [&str; 4] = ["--package", "delta-native", "--lib", "--bins"];
+    let mut without = shell::cargo(["check", "--no-default-features"]);
+    shell::run(without.args(NATIVE))?;
+    let mut all = shell::cargo(["test", "--features", "usearch"]);
+    shell::run_tests(all.args(NATIVE).args(["--", "index::", "graph::"]))
 }
 
 /// Cargo unifies features, so a dependent that wants lz4_flex's `alloc` changes the signatures that
