@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use delta_native::replay::{Options, Report, Synthetic, SyntheticReport, replay, replay_synthetic};
+use delta_native::index::{IndexKind, LINKS_MAX};
+use delta_native::replay::{
+    GraphOptions, Options, Report, Synthetic, SyntheticReport, replay, replay_synthetic,
+};
 use delta_native::{sample, stream::Stream};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -32,8 +35,57 @@ pub(crate) struct Args {
     batch: u32,
     /// Make updates up instead, as they are needed: N updates of CHANGED% of DIM components, in
     /// random rows of a table of ROWS (100,000), as in 1000000,384,5%
-    #[arg(long, value_name = "N,DIM,CHANGED%[,ROWS]", conflicts_with_all = ["streams", "batch"])]
+    #[arg(long, value_name = "N,DIM,CHANGED%[,ROWS]", conflicts_with_all = ["streams", "batch", "clustered", "graph"])]
     synthetic: Option<Synthetic>,
+    /// Replay a generated stream too: N inserts of DIM components around common centres
+    #[arg(long, value_name = "N,DIM", value_parser = two_numbers)]
+    clustered: Option<(u32, u32)>,
+    #[command(flatten)]
+    graph: GraphArgs,
+}
+
+/// An index whose graph travels with the rows.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Graph")]
+struct GraphArgs {
+    /// Build a real index from the stream, replicate its graph too, compare it edge for edge and
+    /// search both sides
+    #[arg(long)]
+    graph: bool,
+    /// The index
+    #[arg(long, requires = "graph", value_parser = IndexKind::ALL.map(IndexKind::name))]
+    index: Option<String>,
+    /// Neighbours of a node; layer 0 has twice as many
+    #[arg(long, requires = "graph", value_name = "LINKS",
+          value_parser = clap::value_parser!(u8).range(2..=i64::from(LINKS_MAX)))]
+    m: Option<u8>,
+    /// Candidates kept while a node is linked, and while searching
+    #[arg(long, requires = "graph", value_name = "CANDIDATES",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    ef: Option<u32>,
+}
+
+impl GraphArgs {
+    fn options(&self) -> Option<GraphOptions> {
+        let default = GraphOptions::default();
+        let named = |kind: &IndexKind| self.index.as_deref() == Some(kind.name());
+        self.graph.then(|| GraphOptions {
+            index: IndexKind::ALL
+                .into_iter()
+                .find(named)
+                .unwrap_or(default.index),
+            links: self.m.unwrap_or(default.links),
+            ef: self.ef.unwrap_or(default.ef),
+        })
+    }
+}
+
+fn two_numbers(text: &str) -> Result<(u32, u32), String> {
+    let numbers = text.split_once(',').and_then(|(rows, dim)| {
+        let number = |text: &str| text.trim().parse().ok().filter(|&number: &u32| number > 0);
+        Some((number(rows)?, number(dim)?))
+    });
+    numbers.ok_or_else(|| "give two numbers from 1, as in 20000,128".to_owned())
 }
 
 impl Default for Args {
@@ -43,6 +95,8 @@ impl Default for Args {
             json: false,
             batch: Options::default().batch,
             synthetic: None,
+            clustered: None,
+            graph: GraphArgs::default(),
         }
     }
 }
@@ -51,15 +105,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(synthetic) = &args.synthetic {
         return run_synthetic(synthetic, args.json);
     }
-    let progress = Progress::new(if args.streams.is_empty() {
+    let given = args.streams.len() + usize::from(args.clustered.is_some());
+    let progress = Progress::new(if given == 0 {
         sample::NAMES.len()
     } else {
-        args.streams.len()
+        given
     });
     let mut reports = Vec::new();
     let mut step = |stream: Stream| -> anyhow::Result<()> {
         progress.begin("replaying", stream.name());
-        let options = Options { batch: args.batch };
+        let options = Options {
+            batch: args.batch,
+            graph: args.graph.options(),
+        };
         let report = replay(&stream, &options)
             .with_context(|| format!("cannot replay {}", stream.name()))?;
         if args.json {
@@ -71,7 +129,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         progress.advance();
         Ok(())
     };
-    if args.streams.is_empty() {
+    if given == 0 {
         for stream in sample::streams().context("cannot load the sample")? {
             step(stream)?;
         }
@@ -81,6 +139,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let stream = Stream::load(path)
             .with_context(|| format!("cannot load the stream {}", path.display()))?;
         step(stream)?;
+    }
+    if let Some((rows, dim)) = args.clustered {
+        progress.begin("generating", "rows");
+        step(Stream::clustered(rows, dim).context("cannot generate a stream")?)?;
     }
     progress.finish();
     if !args.json {
@@ -131,7 +193,7 @@ fn synthetic_text(report: &SyntheticReport) -> String {
 
 /// 0 only if every replica is identical.
 fn exit_code(reports: &[Report]) -> u8 {
-    if reports.iter().all(|report| report.replica_identical) {
+    if reports.iter().all(Report::is_sound) {
         0
     } else {
         super::EXIT_DIFFERENT
@@ -170,7 +232,7 @@ fn text(reports: &[Report]) -> String {
     for column in table.column_iter_mut().skip(1).take(8) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let mut text = format!("{table}\n");
+    let mut text = format!("{table}\n{}", graph_text(reports));
     for report in reports {
         if let Some(difference) = &report.difference {
             text.push_str(&format!(
@@ -184,6 +246,36 @@ fn text(reports: &[Report]) -> String {
         text.push_str(&format!(
             "replica identical: rows, ids, metadata and tombstones, bit for bit, after {} deltas\n",
             grouped(deltas)
+        ));
+    }
+    text
+}
+
+/// What replays with an index found: a line a stream that has one.
+fn graph_text(reports: &[Report]) -> String {
+    let mut text = String::new();
+    for report in reports {
+        let Some(graph) = &report.graph else {
+            continue;
+        };
+        let verdict = match (&graph.graph_difference, graph.search_equal) {
+            (Some(difference), _) => format!("DIFFERS in {difference}"),
+            (None, false) => "identical, but ANSWERS DIFFER".to_owned(),
+            (None, true) => format!(
+                "identical, {} searches answered alike, recall@10 {:.3}",
+                grouped(graph.queries as u64),
+                graph.recall_at_10.replica
+            ),
+        };
+        text.push_str(&format!(
+            "{}: graph of {} {verdict}; {:.1} bytes an insert, applied in {:.1} ms against {:.0} \
+             ms to build the index again ({:.0} times)\n",
+            report.stream,
+            graph.index,
+            graph.graph_bytes_per_insert,
+            graph.apply_ms,
+            graph.rebuild_ms,
+            graph.rebuild_ratio,
         ));
     }
     text

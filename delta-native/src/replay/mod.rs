@@ -12,6 +12,7 @@
 //! ```
 
 mod export;
+mod graph;
 mod meter;
 mod pass;
 mod primary;
@@ -19,15 +20,18 @@ mod report;
 mod synthetic;
 mod writer;
 
+use delta_core::graph::search::SearchError;
 use delta_core::pipeline::{apply::PollError, batch::BatchError, capture::CaptureError};
 use delta_core::ring;
 
+use crate::index::{CapturedIndexError, GraphAllocationError, IndexError, IndexKind};
 use crate::memory::OutOfMemory;
 use crate::region::RegionError;
 use crate::stream::Stream;
 use pass::Mode;
 
 pub use export::{ExportError, Exported, export};
+pub use graph::{GraphOptions, GraphReport, PerSide};
 pub use report::{Memory, Report};
 pub use synthetic::{Synthetic, SyntheticError, SyntheticReport, replay_synthetic};
 
@@ -36,11 +40,16 @@ pub use synthetic::{Synthetic, SyntheticError, SyntheticReport, replay_synthetic
 pub struct Options {
     /// Most updates that share a record, at least 1. Only updates without changed metadata do.
     pub batch: u32,
+    /// Replay once more, with an index whose graph travels too.
+    pub graph: Option<GraphOptions>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { batch: 32 }
+        Self {
+            batch: 32,
+            graph: None,
+        }
     }
 }
 
@@ -76,6 +85,35 @@ pub enum ReplayError {
     /// The replica refused a record.
     #[error("the replica stopped: {0}")]
     Apply(PollError),
+    /// This build has no such index.
+    #[error(
+        "this build has no {name}: build it with `--features {name}`, or choose another index",
+        name = index.name()
+    )]
+    IndexMissing {
+        /// The index.
+        index: IndexKind,
+    },
+    /// There is no memory for a graph.
+    #[error(transparent)]
+    Graph(#[from] GraphAllocationError),
+    /// The index cannot be made, or built anew.
+    #[error(transparent)]
+    Index(IndexError),
+    /// An operation on the index did not become a record.
+    #[error("event {event}: {error}")]
+    CapturedIndex {
+        /// Number of the event, from 0.
+        event: usize,
+        /// Why.
+        error: CapturedIndexError<IndexError>,
+    },
+    /// The index cannot be searched.
+    #[error("the index cannot be searched: {0}")]
+    SearchIndex(IndexError),
+    /// A graph cannot be searched.
+    #[error(transparent)]
+    Search(SearchError),
     /// The other thread ended early.
     #[error("one side of the ring stopped before the stream ended")]
     Stopped,
@@ -86,6 +124,8 @@ pub enum ReplayError {
 /// # Errors
 /// See [`ReplayError`]. A replica that differs is not an error but a finding of the report.
 pub fn replay(stream: &Stream, options: &Options) -> Result<Report, ReplayError> {
+    let graph = options.graph.map(|options| graph::run(stream, &options));
+    let graph = graph.transpose()?;
     let throughput = pass::run(
         stream,
         Mode::Throughput {
@@ -93,7 +133,7 @@ pub fn replay(stream: &Stream, options: &Options) -> Result<Report, ReplayError>
         },
     )?;
     let latency = pass::run(stream, Mode::OneInFlight)?;
-    Ok(Report::new(stream, throughput, latency))
+    Ok(Report::new(stream, throughput, latency, graph))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use delta_core::payload::metadata;
 use delta_core::pipeline::apply::{Applier, Apply};
+use delta_core::pipeline::process::Process;
 use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
 use delta_core::ring::{Consumer, Geometry, Mem, Region};
 use delta_core::store::{Replica, SliceMemory, SliceStore, Slot, state_digest};
@@ -178,7 +179,7 @@ pub(super) fn difference(
 }
 
 /// The default region, or a larger one where a row does not fit half of its payload area.
-fn geometry(stream: &Stream) -> Geometry {
+pub(super) fn geometry(stream: &Stream) -> Geometry {
     let row = Sequencer::update_size_max(&[], &[]) + 4 * stream.dim() as usize;
     let needed = (2 * (row + 2 * metadata::SECTION_SIZE_MAX + 512)).next_multiple_of(16);
     let payload_bytes = Geometry::DEFAULT.payload_bytes() as usize;
@@ -193,7 +194,7 @@ fn geometry(stream: &Stream) -> Geometry {
 
 /// Bytes that hold the largest ids and metadata of all slots at any time of the stream, and room
 /// to move them.
-fn attributes_size(stream: &Stream) -> usize {
+pub(super) fn attributes_size(stream: &Stream) -> usize {
     let mut largest = vec![0_usize; stream.slots() as usize];
     for event in stream.iter() {
         let pairs = event
@@ -229,7 +230,37 @@ fn apply_all<M: Mem>(
     let mut apply = Apply::with_process(consumer, applier, meter);
     let one_in_flight = shared.mode == Mode::OneInFlight;
     let mut times_ns = Vec::with_capacity(if one_in_flight { stream.len() } else { 0 });
-    while !apply.process().ended {
+    follow(
+        &mut apply,
+        store,
+        shared,
+        |meter| meter.ended,
+        |sequence| {
+            // The start is no event.
+            if one_in_flight && sequence > 1 {
+                times_ns.push(shared.clock.monotonic_ns());
+            }
+        },
+    )?;
+    let end_ns = shared.clock.monotonic_ns();
+    let (_, applier, meter) = apply.into_parts();
+    Ok(Applied {
+        meter,
+        times_ns,
+        end_ns,
+        position: applier.current_position(),
+    })
+}
+
+/// Applies records until `ended`, and tells `applied` the sequence of each.
+pub(super) fn follow<M: Mem, P: Process>(
+    apply: &mut Apply<'_, M, P>,
+    store: &mut SliceStore<'_>,
+    shared: &Shared,
+    ended: impl Fn(&P) -> bool,
+    mut applied: impl FnMut(u64),
+) -> Result<(), ReplayError> {
+    while !ended(apply.process()) {
         let mut polled = Ok(None);
         shared.wait_until(|| {
             polled = apply.poll(store);
@@ -239,24 +270,9 @@ fn apply_all<M: Mem>(
             shared.stop.store(true, Ordering::Relaxed);
             return Err(ReplayError::Apply(error));
         }
-        if one_in_flight {
-            let sequence = apply.applier().current_position().sequence;
-            // The start is no event.
-            if sequence > 1 {
-                times_ns.push(shared.clock.monotonic_ns());
-            }
-        }
-        shared.applied.store(
-            apply.applier().current_position().sequence,
-            Ordering::Release,
-        );
+        let sequence = apply.applier().current_position().sequence;
+        applied(sequence);
+        shared.applied.store(sequence, Ordering::Release);
     }
-    let end_ns = shared.clock.monotonic_ns();
-    let (_, applier, meter) = apply.into_parts();
-    Ok(Applied {
-        meter,
-        times_ns,
-        end_ns,
-        position: applier.current_position(),
-    })
+    Ok(())
 }

@@ -44,6 +44,11 @@ impl<'s> Primary<'s> {
         )
     }
 
+    /// All rows, one behind another.
+    pub(super) fn rows(&self) -> &[f32] {
+        &self.rows
+    }
+
     /// The row of a slot that exists.
     pub(super) fn row(&self, slot: u32) -> &[f32] {
         let start = slot as usize * self.dim;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::graph::GraphReport;
 use super::meter::Meter;
 use super::pass::Pass;
 use crate::stream::Stream;
@@ -56,6 +57,9 @@ pub struct Report {
     pub difference: Option<String>,
     /// State digest after the last record, 16 hex digits.
     pub digest: String,
+    /// What a replay with an index found.
+    #[serde(flatten)]
+    pub graph: Option<GraphReport>,
 }
 
 /// Memory that a replay uses, in bytes.
@@ -76,8 +80,19 @@ pub struct Memory {
 }
 
 impl Report {
+    /// Nothing differs.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.replica_identical && self.graph.as_ref().is_none_or(GraphReport::is_sound)
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    pub(super) fn new(stream: &Stream, throughput: Pass, latency: Pass) -> Self {
+    pub(super) fn new(
+        stream: &Stream,
+        throughput: Pass,
+        latency: Pass,
+        graph: Option<GraphReport>,
+    ) -> Self {
         let counts = stream.counts();
         let raw = 4.0 * f64::from(stream.dim());
         let Meter {
@@ -146,6 +161,7 @@ impl Report {
             replica_identical: difference.is_none(),
             difference,
             digest: format!("{:016x}", throughput.digest),
+            graph,
         }
     }
 }

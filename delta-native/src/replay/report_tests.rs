@@ -63,7 +63,7 @@ fn pass(latencies_ns: Vec<u64>) -> Pass {
 #[test]
 fn figures_come_from_the_passes() {
     let latencies_ns = (1..=100).rev().collect();
-    let report = Report::new(&stream(), pass(vec![]), pass(latencies_ns));
+    let report = Report::new(&stream(), pass(vec![]), pass(latencies_ns), None);
     assert_eq!(report.stream, "four");
     assert_eq!(
         (
@@ -97,7 +97,7 @@ fn a_difference_of_either_pass_counts() {
         ..pass(vec![])
     };
     for (throughput, latency) in [(differing(), pass(vec![])), (pass(vec![]), differing())] {
-        let report = Report::new(&stream(), throughput, latency);
+        let report = Report::new(&stream(), throughput, latency, None);
         assert!(!report.replica_identical);
         assert_eq!(report.difference.as_deref(), Some("a row"));
     }
@@ -108,6 +108,7 @@ fn a_difference_of_either_pass_counts() {
             digest: 0xabd,
             ..pass(vec![])
         },
+        None,
     );
     assert!(!report.replica_identical, "both passes end in one state");
 }

@@ -29,11 +29,18 @@ fn the_sample_is_replicated_bit_for_bit() {
     }
 }
 
+fn options(batch: u32) -> Options {
+    Options {
+        batch,
+        ..Options::default()
+    }
+}
+
 #[test]
 fn batches_change_the_wire_and_nothing_else() {
     let stream = &sample::streams().unwrap()[1];
-    let single = replay(stream, &Options { batch: 1 }).unwrap();
-    let batched = replay(stream, &Options { batch: 32 }).unwrap();
+    let single = replay(stream, &options(1)).unwrap();
+    let batched = replay(stream, &options(32)).unwrap();
     assert_eq!(single.records, single.deltas + 2);
     assert!(batched.records < single.records);
     assert!(batched.wire_bytes < single.wire_bytes);

@@ -1,0 +1,298 @@
+//! A stream through a real index: its graph travels with the rows, and at the end the replica's is
+//! compared with the index, searched beside it, and timed against building the index again.
+
+mod memory;
+mod recorder;
+mod report;
+mod search;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::thread;
+use std::time::Instant;
+
+use delta_core::codec::lz4::Lz4Scratch;
+use delta_core::graph::search::SliceRows;
+use delta_core::graph::{Adjacency, GraphParameters};
+use delta_core::header::Operation;
+use delta_core::kernel::distance::Metric;
+use delta_core::payload::metadata;
+use delta_core::pipeline::apply::{Applier, Apply, PollError};
+use delta_core::pipeline::capture::Capture;
+use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
+use delta_core::record::Record;
+use delta_core::ring::{Consumer, Mem, Region};
+use delta_core::store::{Replica, ReplicaGraph, SliceStore};
+
+use super::ReplayError;
+use super::pass::{self, Mode, Shared, follow};
+use crate::clock::StdClock;
+use crate::index::{GraphMemory, IndexKind, IndexParameters, VectorIndex};
+use crate::memory::filled;
+use crate::region::HeapRegion;
+use crate::stream::Stream;
+use memory::ReplicaMemory;
+use recorder::Recorder;
+use search::{Side, by_graph, by_index, exact, queries, recall};
+use writer::{Written, write_all};
+
+pub use report::{GraphReport, PerSide};
+
+/// How the index of a replay is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GraphOptions {
+    /// Which index.
+    pub index: IndexKind,
+    /// See [`IndexParameters::links`].
+    pub links: u8,
+    /// See [`IndexParameters::ef`].
+    pub ef: u32,
+}
+
+impl Default for GraphOptions {
+    fn default() -> Self {
+        Self {
+            index: IndexKind::HnswStable,
+            links: 16,
+            ef: 100,
+        }
+    }
+}
+
+/// Replays `stream` with the index that `options` name.
+pub(super) fn run(stream: &Stream, options: &GraphOptions) -> Result<GraphReport, ReplayError> {
+    match options.index {
+        #[cfg(feature = "hnsw-stable")]
+        IndexKind::HnswStable => run_with::<crate::index::HnswStable>(stream, options),
+        #[cfg(feature = "usearch")]
+        IndexKind::Usearch => run_with::<crate::index::Usearch>(stream, options),
+        #[cfg(not(all(feature = "hnsw-stable", feature = "usearch")))]
+        index => Err(ReplayError::IndexMissing { index }),
+    }
+}
+
+fn run_with<I: VectorIndex>(
+    stream: &Stream,
+    options: &GraphOptions,
+) -> Result<GraphReport, ReplayError> {
+    let parameters = IndexParameters {
+        dim: stream.dim(),
+        nodes_max: stream.slots(),
+        links: options.links,
+        ef: options.ef,
+        metric: Metric::SquaredL2,
+    };
+    let index = I::new(&parameters).map_err(ReplayError::Index)?;
+    let mut shadow = GraphMemory::new(parameters.shape())?;
+    let mut slot_states = filled(stream.slots() as usize, 1, SlotState::default())?;
+    let mut replica = ReplicaMemory::new(stream, &parameters)?;
+    let geometry = pass::geometry(stream);
+    let mut region = HeapRegion::new(geometry.region_size())?;
+    let (producer, consumer) = Region::create(region.as_mut_slice(), geometry)
+        .map_err(ReplayError::Region)?
+        .split();
+    let declared = GraphParameters::new(parameters.shape(), parameters.metric);
+    let sequencer = Sequencer::new(stream.dim(), &mut slot_states, 0, Position::START);
+    let mut lz4 = Box::<Lz4Scratch>::default();
+    let capture = Capture::new(producer, sequencer.with_graph(declared, 0)).with_lz4(&mut lz4);
+    let mut store = replica.store();
+    let (written, (recorder, applied)) = replicate(
+        stream,
+        (index, shadow.empty_graph(), capture),
+        consumer,
+        &mut store,
+    )?;
+
+    let timing = time_apply(stream, &parameters, &recorder)?;
+    Findings {
+        parameters: &parameters,
+        written: &written,
+        store: &store,
+        recorder: &recorder,
+    }
+    .report(stream, applied, &timing)
+}
+
+/// The stream through the ring, on two threads.
+fn replicate<'m, 's, I: VectorIndex, M: Mem + Send>(
+    stream: &'s Stream,
+    (index, shadow, capture): (I, Adjacency<'m>, Capture<'m, M>),
+    consumer: Consumer<M>,
+    store: &mut SliceStore<'_>,
+) -> Result<(Written<'m, 's, I, M>, (Recorder, Position)), ReplayError> {
+    let shared = Shared {
+        clock: StdClock::new(),
+        mode: Mode::Throughput { batch: 1 },
+        applied: AtomicU64::new(0),
+        stop: AtomicBool::new(false),
+    };
+    let mut scratch = vec![0; metadata::SECTION_SIZE_MAX];
+    let (written, applied) = thread::scope(|scope| {
+        let written = scope.spawn(|| write_all(stream, index, shadow, capture, &shared));
+        let applier = Applier::new(Position::START, &mut scratch);
+        let mut apply = Apply::with_process(consumer, applier, Recorder::default());
+        let applied = follow(
+            &mut apply,
+            store,
+            &shared,
+            |recorder| recorder.ended,
+            |_| (),
+        );
+        let (_, applier, recorder) = apply.into_parts();
+        let applied = applied.map(|()| (recorder, applier.current_position()));
+        (written.join().unwrap_or(Err(ReplayError::Stopped)), applied)
+    });
+    pass::both(written, applied)
+}
+
+struct Timing {
+    apply_ms: f64,
+    insert_ns: f64,
+}
+
+/// Applies what travelled once more, to a fresh replica, on this thread alone.
+fn time_apply(
+    stream: &Stream,
+    parameters: &IndexParameters,
+    recorder: &Recorder,
+) -> Result<Timing, ReplayError> {
+    let mut memory = ReplicaMemory::new(stream, parameters)?;
+    let mut store = memory.store();
+    let mut scratch = vec![0; metadata::SECTION_SIZE_MAX];
+    let mut applier = Applier::new(Position::START, &mut scratch);
+    let mut rest = recorder.stream.as_slice();
+    let start = Instant::now();
+    let (mut inserts_s, mut run) = (0.0, None);
+    while !rest.is_empty() {
+        let (record, after) =
+            Record::split(rest).map_err(|error| ReplayError::Apply(PollError::Record(error)))?;
+        // The clock is read where a run of inserts begins and where it ends.
+        match (record.header().operation == Operation::Insert, run) {
+            (true, None) => run = Some(Instant::now()),
+            (false, Some(since)) => {
+                inserts_s += Instant::elapsed(&since).as_secs_f64();
+                run = None;
+            }
+            _ => {}
+        }
+        applier
+            .apply_delta(&record, &mut store)
+            .map_err(|error| ReplayError::Apply(PollError::Apply(error)))?;
+        rest = after;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    Ok(Timing {
+        apply_ms: start.elapsed().as_secs_f64() * 1e3,
+        insert_ns: inserts_s * 1e9 / recorder.inserts.max(1) as f64,
+    })
+}
+
+/// Both sides at the end of the stream.
+struct Findings<'f, 'm, 's, I, M: Mem> {
+    parameters: &'f IndexParameters,
+    written: &'f Written<'m, 's, I, M>,
+    store: &'f SliceStore<'f>,
+    recorder: &'f Recorder,
+}
+
+impl<I: VectorIndex, M: Mem> Findings<'_, '_, '_, I, M> {
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    fn report(
+        &self,
+        stream: &Stream,
+        applied: Position,
+        timing: &Timing,
+    ) -> Result<GraphReport, ReplayError> {
+        let IndexParameters { metric, ef, .. } = *self.parameters;
+        let (shadow, index) = (
+            self.written.captured.graph().shadow(),
+            self.written.captured.index(),
+        );
+        let Some(graph) = self.store.graph().map(ReplicaGraph::adjacency) else {
+            unreachable!("the replica was made with a graph");
+        };
+        let rebuild_ms = self.rebuild_ms()?;
+        let queries = queries(stream);
+        let rows = |values| SliceRows {
+            dim: stream.dim() as usize,
+            values,
+        };
+        let primary = Side {
+            graph: shadow,
+            rows: rows(self.written.primary.rows()),
+        };
+        let replica = Side {
+            graph,
+            rows: rows(self.store.rows()),
+        };
+        let expected = by_graph(&primary, metric, &queries, ef as usize)?;
+        let answers = by_graph(&replica, metric, &queries, ef as usize)?;
+        let own = by_index(index, shadow, &queries)?;
+        let exact = exact(&replica, metric, &queries);
+        let recall = |answers| recall(&replica, metric, &queries, &exact, answers);
+        let difference = self.difference(graph, applied);
+        let Recorder {
+            inserts,
+            insert_change_bytes,
+            edges_removed,
+            ..
+        } = *self.recorder;
+        let memory_bytes = graph.shape().memory_bytes().unwrap_or(0);
+        Ok(GraphReport {
+            index: I::KIND.name(),
+            graph_identical: difference.is_none(),
+            graph_difference: difference,
+            graph_digest: format!("{:016x}", graph.digest()),
+            // Of all that were added, those are left that were not removed.
+            edges_added: graph.edge_count() + edges_removed,
+            edges_removed,
+            graph_bytes_per_insert: insert_change_bytes as f64 / inserts.max(1) as f64,
+            graph_bytes_per_node: memory_bytes as f64 / f64::from(graph.node_count().max(1)),
+            apply_ns_per_insert: timing.insert_ns,
+            rebuild_ms,
+            apply_ms: timing.apply_ms,
+            rebuild_ratio: rebuild_ms / timing.apply_ms.max(1e-6),
+            queries: queries.len(),
+            search_equal: expected.equal(&answers),
+            recall_at_10: PerSide {
+                primary: recall(&own),
+                replica: recall(&answers),
+            },
+            search_ns: PerSide {
+                primary: own.search_ns,
+                replica: answers.search_ns,
+            },
+        })
+    }
+
+    /// Where the replica first differs from the primary and its index.
+    fn difference(&self, graph: &Adjacency<'_>, applied: Position) -> Option<String> {
+        let Written {
+            primary,
+            captured,
+            position,
+        } = self.written;
+        if graph != captured.graph().shadow() {
+            return Some("the graph's bytes".to_owned());
+        }
+        match captured.graph().first_difference(captured.index()) {
+            Ok(None) => pass::difference(primary, self.store, *position, applied),
+            Ok(Some((layer, slot))) => Some(format!("the index's list of {slot} on layer {layer}")),
+            Err(error) => Some(error.to_string()),
+        }
+    }
+
+    /// Builds the index anew from the rows that are not deleted.
+    fn rebuild_ms(&self) -> Result<f64, ReplayError> {
+        let start = Instant::now();
+        let mut index = I::new(self.parameters).map_err(ReplayError::Index)?;
+        let live = (0..self.store.slot_count()).filter(|&slot| !self.store.is_deleted(slot));
+        for (node, slot) in (0..).zip(live) {
+            let row = self.written.primary.row(slot);
+            index.insert(node, row).map_err(ReplayError::Index)?;
+        }
+        Ok(start.elapsed().as_secs_f64() * 1e3)
+    }
+}

@@ -1,0 +1,58 @@
+use super::*;
+use crate::sample;
+
+fn report(stream: &Stream, index: IndexKind) -> GraphReport {
+    let options = GraphOptions {
+        index,
+        links: 8,
+        ef: 48,
+    };
+    run(stream, &options).unwrap()
+}
+
+/// Both sides have the index's graph and give the same answers, nearly all of them right.
+fn is_replicated(stream: &Stream, index: IndexKind) {
+    let report = report(stream, index);
+    assert!(report.graph_identical, "{:?}", report.graph_difference);
+    assert!(report.search_equal);
+    let recall = report.recall_at_10;
+    assert!(
+        recall.replica >= 0.95 && recall.replica + 0.01 >= recall.primary,
+        "{recall:?}"
+    );
+    assert!(report.edges_added > report.edges_removed);
+    assert!(report.graph_bytes_per_insert < 120.0);
+}
+
+#[cfg(feature = "hnsw-stable")]
+#[test]
+fn hnsw_stable_is_replicated_with_its_updates_and_deletes() {
+    is_replicated(&sample::streams().unwrap()[0], IndexKind::HnswStable);
+    is_replicated(&Stream::clustered(600, 24).unwrap(), IndexKind::HnswStable);
+}
+
+#[cfg(feature = "usearch")]
+#[test]
+fn usearch_is_replicated_with_its_updates_and_deletes() {
+    is_replicated(&sample::streams().unwrap()[0], IndexKind::Usearch);
+    is_replicated(&Stream::clustered(600, 24).unwrap(), IndexKind::Usearch);
+}
+
+#[cfg(not(all(feature = "hnsw-stable", feature = "usearch")))]
+#[test]
+fn an_index_that_is_not_in_the_build_is_named_with_its_feature() {
+    for index in IndexKind::ALL {
+        let options = GraphOptions {
+            index,
+            ..GraphOptions::default()
+        };
+        match run(&Stream::clustered(10, 4).unwrap(), &options) {
+            Err(ReplayError::IndexMissing { index: missing }) => assert_eq!(missing, index),
+            result => assert!(result.is_ok()),
+        }
+    }
+    let missing = ReplayError::IndexMissing {
+        index: IndexKind::Usearch,
+    };
+    assert!(missing.to_string().contains("--features usearch"));
+}
