@@ -35,7 +35,8 @@ pub(crate) struct Args {
     batch: u32,
     /// Make updates up instead, as they are needed: N updates of CHANGED% of DIM components, in
     /// random rows of a table of ROWS (100,000), as in 1000000,384,5%
-    #[arg(long, value_name = "N,DIM,CHANGED%[,ROWS]", conflicts_with_all = ["streams", "batch", "clustered", "graph"])]
+    #[arg(long, value_name = "N,DIM,CHANGED%[,ROWS]",
+          conflicts_with_all = ["streams", "batch", "clustered", "graph"])]
     synthetic: Option<Synthetic>,
     /// Replay a generated stream too: N inserts of DIM components around common centres
     #[arg(long, value_name = "N,DIM", value_parser = two_numbers)]
