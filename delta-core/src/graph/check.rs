@@ -20,6 +20,7 @@ impl Adjacency<'_> {
             next: self.state,
             place: 0,
             level_inserted: None,
+            tombstone_first: None,
         };
         for (index, edit) in (0_u32..).zip(edits) {
             let place = place(&edit);
@@ -57,6 +58,8 @@ struct Check<'g, 'm> {
     place: u64,
     /// Level of the node that the set inserts.
     level_inserted: Option<u8>,
+    /// The next node, if the set makes it a tombstone before it inserts it.
+    tombstone_first: Option<u32>,
 }
 
 impl Check<'_, '_> {
@@ -85,7 +88,11 @@ impl Check<'_, '_> {
     }
 
     fn tombstone(&mut self, slot: u32) -> Result<(), EditError> {
-        self.level(slot)?;
+        if slot == self.graph.node_count() {
+            self.tombstone_first = Some(slot);
+        } else {
+            self.level(slot)?;
+        }
         if self.graph.is_tombstone(slot) {
             return Err(EditError::AlreadyTombstone { slot });
         }
@@ -218,6 +225,9 @@ impl Check<'_, '_> {
     /// The state after the set, if its entry is of the highest level.
     fn entry(self) -> Result<State, EditError> {
         let next = self.next;
+        if let (Some(slot), None) = (self.tombstone_first, self.level_inserted) {
+            return Err(EditError::MissingNode { slot });
+        }
         if next.node_count == 0 {
             return Ok(next);
         }

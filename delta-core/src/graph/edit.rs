@@ -16,7 +16,7 @@ pub enum Edit<'a> {
     Clear,
     /// Marks a node: searches pass through it and never return it.
     Tombstone {
-        /// A node that is no tombstone.
+        /// A node that is no tombstone, or the one that this set inserts.
         slot: u32,
     },
     /// Adds a node whose lists are empty.

@@ -15,7 +15,7 @@ pub enum GraphRowsError {
         /// Rows that there would be.
         slot_count: u32,
     },
-    /// A delete leaves the node of its row alive.
+    /// The node of a deleted row would live: a delete leaves it, or it is inserted.
     NodeLeft {
         /// The slot.
         slot: u32,
@@ -40,7 +40,8 @@ impl fmt::Display for GraphRowsError {
             ),
             Self::NodeLeft { slot } => write!(
                 f,
-                "slot {slot} would be deleted, its node not: make it a tombstone in the same record"
+                "row {slot} is deleted, its node would not be: make it a tombstone in the same \
+                 record"
             ),
             Self::RowLeft { slot } => write!(
                 f,
@@ -93,21 +94,27 @@ impl RowsAfter {
                 slot_count: self.slot_count,
             });
         }
-        let mut node_left = self
-            .deleted
-            .filter(|&slot| slot < node_count.min(nodes_after));
+        let inserted = (node_count < nodes_after).then_some(node_count);
+        let mut nodes_left = [
+            self.deleted.filter(|&slot| slot < nodes_after),
+            inserted.filter(|&slot| is_deleted(slot)),
+        ];
         let edits = change.into_iter().flat_map(|change| change.edits().edits());
         for edit in edits {
             // They stand in front of all others.
             let Edit::Tombstone { slot } = edit else {
                 break;
             };
-            if self.deleted == Some(slot) {
-                node_left = None;
-            } else if !is_deleted(slot) {
+            if self.deleted != Some(slot) && !is_deleted(slot) {
                 return Err(GraphRowsError::RowLeft { slot });
             }
+            for left in &mut nodes_left {
+                *left = left.filter(|&left| left != slot);
+            }
         }
-        node_left.map_or(Ok(()), |slot| Err(GraphRowsError::NodeLeft { slot }))
+        match nodes_left {
+            [None, None] => Ok(()),
+            [Some(slot), _] | [None, Some(slot)] => Err(GraphRowsError::NodeLeft { slot }),
+        }
     }
 }

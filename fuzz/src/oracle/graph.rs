@@ -74,7 +74,7 @@ impl Graph {
                 Edit::Clear => {}
                 Edit::Tombstone(slot) => {
                     let exists = (*slot as usize) < self.levels.len();
-                    if !exists || !after.tombstones.insert(*slot) {
+                    if !(exists || inserts(edits, *slot)) || !after.tombstones.insert(*slot) {
                         return None;
                     }
                 }
@@ -151,6 +151,11 @@ impl Graph {
         self.lists.insert((layer, slot), list);
         fits.then_some(())
     }
+}
+
+fn inserts(edits: &[Edit], node: u32) -> bool {
+    let is_it = |edit: &Edit| matches!(*edit, Edit::Insert { slot, .. } if slot == node);
+    edits.iter().any(is_it)
 }
 
 fn ascends(slots: &[u32]) -> bool {

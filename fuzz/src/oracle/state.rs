@@ -122,7 +122,7 @@ impl State {
                 row.values.apply(&mut slot.row);
                 slot.change_metadata(&row.metadata)?;
                 self.slots.push(slot);
-                self.change_graph(row.graph.as_deref(), None)?;
+                self.change_graph(row.graph.as_deref())?;
             }
             Payload::Row(row) => {
                 if row.dim != self.dim {
@@ -132,15 +132,15 @@ impl State {
                 row.values.apply(&mut slot.row);
                 slot.change_metadata(&row.metadata)?;
                 slot.last_sequence = sequence;
-                self.change_graph(row.graph.as_deref(), None)?;
+                self.change_graph(row.graph.as_deref())?;
             }
             Payload::Delete { slot, graph } => {
                 let state = self.live(*slot, prev_sequence)?;
                 state.is_deleted = true;
                 state.last_sequence = sequence;
-                self.change_graph(graph.as_deref(), Some(*slot))?;
+                self.change_graph(graph.as_deref())?;
             }
-            Payload::Reindex(edits) => self.change_graph(Some(edits), None)?,
+            Payload::Reindex(edits) => self.change_graph(Some(edits))?,
             Payload::Batch { dim, entries } => {
                 if *dim != self.dim {
                     return None;
@@ -179,21 +179,26 @@ impl State {
         })
     }
 
-    /// The graph's part of a record that has changed the rows and may have `deleted` one.
-    fn change_graph(&mut self, edits: Option<&[Edit]>, deleted: Option<u32>) -> Option<()> {
+    /// The graph's part of a record that has changed the rows.
+    fn change_graph(&mut self, edits: Option<&[Edit]>) -> Option<()> {
         let Some(graph) = &self.graph else {
             return edits.is_none().then_some(());
         };
         let edits = edits.unwrap_or_default();
         let after = graph.after(edits)?;
-        let nodes = graph.levels.len().min(after.levels.len());
-        let must_go = deleted.filter(|&slot| (slot as usize) < nodes);
-        let deleted_together = edits.iter().all(|edit| match edit {
-            Edit::Tombstone(slot) => self.slots[*slot as usize].is_deleted,
+        let is_deleted = |slot: u32| {
+            let row = self.slots.get(slot as usize);
+            row.is_some_and(|row| row.is_deleted)
+        };
+        let rows_gone = edits.iter().all(|edit| match edit {
+            Edit::Tombstone(slot) => is_deleted(*slot),
             _ => true,
-        }) && must_go
-            .is_none_or(|slot| edits.contains(&Edit::Tombstone(slot)));
-        let fits = after.levels.len() <= self.slots.len() && deleted_together;
+        });
+        let nodes = 0..after.levels.len() as u32;
+        let nodes_gone = nodes
+            .filter(|&slot| is_deleted(slot))
+            .all(|slot| after.tombstones.contains(&slot));
+        let fits = after.levels.len() <= self.slots.len() && rows_gone && nodes_gone;
         self.graph = Some(after);
         fits.then_some(())
     }

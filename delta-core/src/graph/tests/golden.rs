@@ -36,7 +36,7 @@ fn golden_changes_lead_to_their_digests() {
     let mut memory = Memory::new(SMALL);
     let mut graph = memory.graph();
     let changes = blocks("graph");
-    assert_eq!(changes.len(), 8);
+    assert_eq!(changes.len(), 9);
     for (name, bytes) in changes {
         apply(&mut graph, name, &bytes);
     }

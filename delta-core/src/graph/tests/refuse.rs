@@ -1,7 +1,11 @@
 //! What a graph refuses, and that it then is what it was.
 
 use super::{Memory, SMALL, bytes, four_nodes, link, patch, replace};
-use crate::graph::{Edit, EditError, EditError as E};
+use crate::graph::{
+    Edit, EditError, EditError as E,
+    digest::graph_digest,
+    encode::{Change, ChangeError},
+};
 
 fn refusal(edits: &[Edit<'_>]) -> EditError {
     let mut memory = Memory::new(SMALL);
@@ -147,6 +151,70 @@ fn degrees_entries_and_room() {
     assert_eq!(bytes(&graph), before);
     graph.apply([patch(0, 0, &[3], &[5])]).unwrap();
     assert_eq!(graph.neighbours(0, 0), Some(&[1, 2, 4, 5][..]));
+}
+
+#[test]
+fn a_tombstone_of_the_inserted_node_needs_its_insert() {
+    let tombstone = Edit::Tombstone { slot: 4 };
+    assert_eq!(refusal(&[tombstone]), E::MissingNode { slot: 4 });
+    let insert = Edit::Insert { slot: 4, level: 0 };
+    assert_eq!(
+        refusal(&[Edit::Tombstone { slot: 5 }, insert]),
+        E::MissingNode { slot: 5 }
+    );
+    let mut memory = Memory::new(SMALL);
+    let mut graph = memory.graph();
+    let first = Edit::Tombstone { slot: 0 };
+    let missing = Err(E::MissingNode { slot: 0 });
+    assert_eq!(graph.apply([first]), missing);
+    let insert = Edit::Insert { slot: 0, level: 0 };
+    let digest = graph.apply([first, insert, Edit::Entry { slot: 0 }]);
+    assert_eq!(digest, Ok(graph_digest(&graph)));
+    assert!(graph.is_tombstone(0));
+    assert_eq!((graph.node_count(), graph.tombstone_count()), (1, 1));
+}
+
+/// No graph has a node of the last slot, so that no list can name it, however it is told.
+#[test]
+fn the_last_slot_is_no_neighbour() {
+    const LAST: u32 = u32::MAX;
+    let missing = E::MissingNode { slot: LAST };
+    for edit in [
+        link(0, 0, 0, Some(LAST)),
+        patch(0, 0, &[], &[LAST]),
+        replace(0, 0, &[2, LAST]),
+        replace(0, LAST, &[0]),
+    ] {
+        assert_eq!(refusal(&[edit]), missing, "{edit:?}");
+    }
+    assert_eq!(
+        refusal(&[patch(0, 0, &[LAST], &[])]),
+        E::MissingEdge {
+            layer: 0,
+            from: 0,
+            to: LAST
+        }
+    );
+    // Node 0, list 0: one slot comes, a gap of 2^32 - 1; after slot 1: of 2^32 - 3.
+    for bytes in [
+        &[0, 3, 1, 0, 0xff, 1, 0xff, 0xff, 0xff, 0xff, 0x0f][..],
+        &[0, 3, 1, 0, 0xff, 2, 1, 0xfd, 0xff, 0xff, 0xff, 0x0f],
+        // The same as an added slot: the zigzag of -1 from 0.
+        &[0, 3, 1, 0, 1, 1],
+    ] {
+        let change = Change::parse(bytes);
+        assert!(matches!(change, Err(ChangeError::Malformed { .. })));
+    }
+    // As a tuple it is told, and found missing by the graph.
+    let edges = [
+        2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff,
+    ];
+    let mut memory = Memory::new(SMALL);
+    let mut graph = four_nodes(&mut memory);
+    let before = bytes(&graph);
+    let change = Change::parse(&edges).unwrap();
+    assert_eq!(graph.apply(change), Err(missing));
+    assert_eq!(bytes(&graph), before);
 }
 
 #[test]

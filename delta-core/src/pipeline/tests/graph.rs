@@ -111,16 +111,29 @@ impl<M: Mem> Primary<'_, M> {
     }
 }
 
+/// Every node has a row, both are deleted or neither is, and every edge of every list leads to a
+/// node that has the layer.
+fn every_edge_leads_to_a_row(store: &SliceStore<'_>) {
+    let graph = store.graph().unwrap().adjacency();
+    for slot in 0..graph.node_count() {
+        assert!(store.row(slot).is_some());
+        assert_eq!(graph.is_tombstone(slot), store.is_deleted(slot));
+        for layer in 0..=graph.level(slot).unwrap() {
+            for &to in graph.neighbours(layer, slot).unwrap() {
+                assert!(to < store.slot_count() && store.row(to).is_some());
+                assert!(graph.level(to).unwrap() >= layer);
+            }
+        }
+    }
+    let entry = graph.entry();
+    assert!(entry.is_none_or(|entry| store.row(entry).is_some()));
+}
+
 /// Applies all that is in the ring, and looks at the replica between any two records.
 fn apply_all<M: Mem>(apply: &mut Apply<'_, M>, store: &mut SliceStore<'_>) {
     while let Some(outcome) = apply.poll(store).unwrap() {
         assert_eq!(outcome, Outcome::Applied);
-        let graph = store.graph().unwrap().adjacency();
-        assert!(graph.node_count() <= store.slot_count());
-        // The newest node leads to rows, and rows lead to it.
-        let newest = store.slot_count().saturating_sub(1);
-        let neighbours = graph.neighbours(0, newest).unwrap_or(&[]);
-        assert!(neighbours.iter().all(|&to| store.row(to).is_some()));
+        every_edge_leads_to_a_row(store);
     }
     let digest = apply.applier().current_position().digest;
     assert_eq!(state_digest(store), digest);

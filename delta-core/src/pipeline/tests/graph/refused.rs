@@ -278,6 +278,31 @@ fn rows_and_nodes_that_do_not_go_together() {
     assert_eq!(fixture.apply(&frame), Ok(Outcome::Applied));
     let frame = fixture.delete(0, None);
     assert_eq!(fixture.apply(&frame), Ok(Outcome::Applied));
+    // Its node comes back as a tombstone, or not at all.
+    let insert = Edit::Insert { slot: 0, level: 0 };
+    let live = fixture.reindex(&[insert, Edit::Entry { slot: 0 }]);
+    let left = Refusal::GraphRows(GraphRowsError::NodeLeft { slot: 0 });
+    assert_eq!(fixture.refusal(&live), left);
+    let [gone] = tombstone(0);
+    let frame = fixture.reindex(&[gone, insert, Edit::Entry { slot: 0 }]);
+    assert_eq!(fixture.apply(&frame), Ok(Outcome::Applied));
+    let insert = Edit::Insert { slot: 1, level: 0 };
+    let [gone] = tombstone(1);
+    let frame = fixture.reindex(&[gone, insert]);
+    assert_eq!(fixture.apply(&frame), Ok(Outcome::Applied));
+    // So does one that comes with the deletion of its row; that of a live row is none.
+    let insert = Edit::Insert { slot: 2, level: 0 };
+    let [gone] = tombstone(2);
+    let frame = fixture.reindex(&[gone, insert]);
+    assert_eq!(
+        fixture.refusal(&frame),
+        Refusal::GraphRows(GraphRowsError::RowLeft { slot: 2 })
+    );
+    let left = Refusal::GraphRows(GraphRowsError::NodeLeft { slot: 2 });
+    let frame = fixture.delete(2, Some(&[insert]));
+    assert_eq!(fixture.refusal(&frame), left);
+    let frame = fixture.delete(2, Some(&[gone, insert]));
+    assert_eq!(fixture.apply(&frame), Ok(Outcome::Applied));
     assert_eq!(
         state_digest(&fixture.store),
         fixture.applier.current_position().digest
