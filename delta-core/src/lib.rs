@@ -11,6 +11,9 @@
 //! | [`graph`] | a replica of an HNSW index: adjacency, edits, their encodings, search, capture |
 //! | [`ring`] | a lock-free ring for one producer and one consumer, in plain or shared memory |
 //! | [`store`], [`tensor`] | what deltas are applied to: rows, and tensors of any shape |
+//! | [`compact`] | many records of a log as one segment |
+//! | [`counters`] | what an end of a stream has done, read by any thread |
+//! | [`checkpoint`], [`retain`] | where a stream is; its last records |
 //! | [`pipeline`] | capture -> ring -> process -> apply |
 //!
 //! The byte format is specified in `WIRE.md` beside this crate's manifest.
@@ -53,7 +56,10 @@ compile_error!("Delta's records are little-endian and read in place: no big-endi
 #[cfg(target_pointer_width = "16")]
 compile_error!("Delta's sizes are u32: no 16-bit targets");
 
+pub mod checkpoint;
 pub mod codec;
+pub mod compact;
+pub mod counters;
 pub mod digest;
 pub mod graph;
 pub mod header;
@@ -61,6 +67,7 @@ pub mod kernel;
 pub mod payload;
 pub mod pipeline;
 pub mod record;
+pub mod retain;
 pub mod ring;
 mod simd;
 pub mod store;

@@ -1,7 +1,7 @@
 //! A record: header and payload, checked once, then panic-free.
 
 use crate::{
-    header::{DeltaHeader, HEADER_SIZE, HeaderError},
+    header::{DeltaHeader, HEADER_SIZE, HeaderError, Operation},
     payload::{Payload, PayloadError},
 };
 use core::fmt;
@@ -180,6 +180,12 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn payload(&self) -> &Payload<'a> {
         &self.payload
+    }
+
+    /// Whether the record changes the graph.
+    #[inline]
+    pub fn changes_graph(&self) -> bool {
+        self.header.graph || self.header.operation == Operation::ReindexLayers
     }
 
     /// Bytes of the frame.

@@ -28,6 +28,11 @@ pub enum StreamError {
         /// Number of the record.
         record: u64,
     },
+    /// A range segment within the stream.
+    Segment {
+        /// Number of the record.
+        record: u64,
+    },
     /// The stream ends without an end record.
     NoEnd {
         /// Records read.
@@ -101,6 +106,9 @@ impl fmt::Display for StreamError {
             }
             Self::SecondStart { record } => {
                 write!(f, "record {record} is a second start: split the streams")
+            }
+            Self::Segment { record } => {
+                write!(f, "record {record} is a range segment: read it as one")
             }
             Self::NoEnd { records } => write!(
                 f,
@@ -283,6 +291,7 @@ impl<'a> StreamReader<'a> {
         }
         match *next.payload() {
             Payload::Control(Control::Start { .. }) => Err(StreamError::SecondStart { record }),
+            Payload::Control(Control::Range { .. }) => Err(StreamError::Segment { record }),
             Payload::Control(Control::End { record_count }) => {
                 let found = record - 1;
                 if record_count != found {

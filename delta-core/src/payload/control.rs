@@ -39,6 +39,20 @@ pub enum Control<'a> {
         /// Sequence of the source.
         source_sequence: u64,
     },
+    /// The beginning of a range segment, which stands for the records after `from_sequence` up to
+    /// the header's sequence. The header carries the digest after it.
+    Range {
+        /// Epoch where the segment can be applied.
+        from_epoch: u32,
+        /// Sequence where the segment can be applied.
+        from_sequence: u64,
+        /// Digest where the segment can be applied.
+        from_digest: u64,
+        /// Records that follow.
+        record_count: u32,
+        /// Their bytes.
+        size: u64,
+    },
 }
 
 /// The kind and three reserved bytes; then three words, of which the last two can be one u64.
@@ -48,6 +62,13 @@ const START: u8 = 0;
 const END: u8 = 1;
 const RESYNC: u8 = 2;
 const WATERMARK: u8 = 3;
+const RANGE: u8 = 4;
+
+/// Bytes of the payload of a range.
+pub const RANGE_SIZE: usize = 40;
+
+/// What follows the fixed part of a range: digest, record count, 0, size.
+type RangeRest = [[u8; 8]; 3];
 
 impl<'a> Control<'a> {
     /// The name that the wire format and the `delta` command use.
@@ -57,6 +78,7 @@ impl<'a> Control<'a> {
             Self::End { .. } => "end",
             Self::Resync { .. } => "resync",
             Self::Watermark { .. } => "watermark",
+            Self::Range { .. } => "range",
         }
     }
 
@@ -72,11 +94,11 @@ impl<'a> Control<'a> {
         let [[kind, reserved @ ..], word, low, high]: Fixed = bytemuck::cast(*fixed);
         let word = u32::from_le_bytes(word);
         let long = u64::from_le_bytes(bytemuck::cast([low, high]));
-        if kind > WATERMARK {
+        if kind > RANGE {
             return Err(PayloadError::UnknownControl { found: kind });
         }
         require_zero(&reserved, 1)?;
-        if kind != START && !consumer_bytes.is_empty() {
+        if !matches!(kind, START | RANGE) && !consumer_bytes.is_empty() {
             return Err(size_error(CONTROL_SIZE, bytes));
         }
         if kind != WATERMARK && header.state_digest.is_none() {
@@ -107,6 +129,7 @@ impl<'a> Control<'a> {
                 }
                 Ok(Self::Resync { position: long })
             }
+            RANGE => Self::parse_range(header, word, long, consumer_bytes),
             _ => Ok(Self::Watermark {
                 source_epoch: word,
                 source_sequence: long,
@@ -114,11 +137,39 @@ impl<'a> Control<'a> {
         }
     }
 
+    fn parse_range(
+        header: &DeltaHeader,
+        epoch: u32,
+        sequence: u64,
+        rest: &[u8],
+    ) -> Result<Self, PayloadError> {
+        let fields: RangeRest = rest
+            .try_into()
+            .map(|rest: [u8; RANGE_SIZE - CONTROL_SIZE]| bytemuck::cast(rest))
+            .map_err(|_| PayloadError::Size {
+                expected: RANGE_SIZE as u64,
+                found: (CONTROL_SIZE + rest.len()) as u64,
+            })?;
+        let [digest, [c0, c1, c2, c3, zero @ ..], size] = fields;
+        require_zero(&zero, 28)?;
+        if sequence >= header.sequence || epoch == 0 || epoch > header.epoch {
+            return Err(PayloadError::HeaderField { offset: 0 });
+        }
+        Ok(Self::Range {
+            from_epoch: epoch,
+            from_sequence: sequence,
+            from_digest: u64::from_le_bytes(digest),
+            record_count: u32::from_le_bytes([c0, c1, c2, c3]),
+            size: u64::from_le_bytes(size),
+        })
+    }
+
     /// Bytes of the payload.
     pub fn size(&self) -> usize {
         CONTROL_SIZE
             + match self {
                 Self::Start { consumer_bytes, .. } => consumer_bytes.len(),
+                Self::Range { .. } => RANGE_SIZE - CONTROL_SIZE,
                 _ => 0,
             }
     }
@@ -141,6 +192,11 @@ impl<'a> Control<'a> {
                 source_epoch,
                 source_sequence,
             } => (WATERMARK, source_epoch, source_sequence),
+            Self::Range {
+                from_epoch,
+                from_sequence,
+                ..
+            } => (RANGE, from_epoch, from_sequence),
         };
         let (fixed, rest) = out.split_first_chunk_mut::<CONTROL_SIZE>()?;
         let [low, high] = bytemuck::cast(long.to_le_bytes());
@@ -149,6 +205,18 @@ impl<'a> Control<'a> {
         if let Self::Start { consumer_bytes, .. } = self {
             rest.get_mut(..consumer_bytes.len())?
                 .copy_from_slice(consumer_bytes);
+        }
+        if let Self::Range {
+            from_digest,
+            record_count,
+            size,
+            ..
+        } = *self
+        {
+            let count = u64::from(record_count);
+            let fields: RangeRest = [from_digest, count, size].map(u64::to_le_bytes);
+            let bytes: [u8; RANGE_SIZE - CONTROL_SIZE] = bytemuck::cast(fields);
+            *rest.first_chunk_mut()? = bytes;
         }
         Some(self.size())
     }

@@ -6,6 +6,8 @@ use crate::codec::{
 };
 use core::fmt;
 
+mod merge;
+
 /// Largest section in bytes, plain.
 pub const SECTION_SIZE_MAX: usize = lz4::PLAIN_SIZE_MAX;
 
@@ -146,6 +148,12 @@ impl<'a> MetadataChanges<'a> {
             pair += 1;
         }
         Ok(Self { bytes })
+    }
+
+    /// The changes in bytes that [`write_section`] wrote or [`Self::parse`] accepted, of any size.
+    #[inline]
+    pub(crate) fn from_checked(bytes: &'a [u8]) -> Self {
+        Self { bytes }
     }
 
     /// No change at all.

@@ -6,7 +6,7 @@ use super::{
     size_error,
 };
 use crate::{
-    codec::{self, Base, EncodeError, Values, lz4::Lz4Scratch, varint},
+    codec::{self, Base, EncodeError, Tag, Values, lz4::Lz4Scratch, varint},
     graph::{CheckedChange, encode::Change},
     header::{DeltaHeader, Operation, PAYLOAD_SIZE_MAX, vector_id_hash},
 };
@@ -208,6 +208,24 @@ pub struct VectorChange<'a> {
     pub metadata: &'a [MetadataEdit<'a>],
 }
 
+/// The bytes before the encoded values.
+#[inline]
+pub(crate) fn prefix_bytes(
+    slot: u32,
+    dim: u32,
+    values_size: u32,
+    id_size: u8,
+    tag: Tag,
+) -> [u8; PREFIX_SIZE] {
+    let fields: Prefix = [
+        slot.to_le_bytes(),
+        dim.to_le_bytes(),
+        values_size.to_le_bytes(),
+        [id_size, 0, 0, tag as u8],
+    ];
+    bytemuck::cast(fields)
+}
+
 /// A payload that [`VectorChange::write`] has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrittenVector<'o> {
@@ -268,15 +286,8 @@ impl VectorChange<'_> {
             .split_first_chunk_mut::<PREFIX_SIZE>()
             .ok_or_else(too_small)?;
         let (tag, values_size) = codec::encode(self.base, self.new, rest)?;
-        let fields: Prefix = [
-            self.slot.to_le_bytes(),
-            dim.to_le_bytes(),
-            u32::try_from(values_size)
-                .map_err(|_| too_small())?
-                .to_le_bytes(),
-            [id_size, 0, 0, tag as u8],
-        ];
-        *prefix = bytemuck::cast(fields);
+        let values_size_field = u32::try_from(values_size).map_err(|_| too_small())?;
+        *prefix = prefix_bytes(self.slot, dim, values_size_field, id_size, tag);
         let (values, rest) = rest
             .split_at_mut_checked(values_size)
             .ok_or_else(too_small)?;

@@ -18,11 +18,18 @@ use crate::{
 
 mod error;
 mod graph;
+mod group;
 mod poll;
+mod range;
+mod rows;
+mod undo;
 
 pub use error::{ApplyError, Refusal};
 use graph::check_graph;
+pub use group::{BatchApplyError, BatchResult};
 pub use poll::{Apply, PollError};
+pub use rows::apply_rows;
+pub use undo::Undo;
 
 /// What became of a record that was not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,6 +235,9 @@ impl<'s> Applier<'s> {
         control: &Control<'_>,
         replica: &R,
     ) -> Result<u64, Refusal> {
+        if let Control::Range { .. } = control {
+            return Err(Refusal::Segment);
+        }
         let Control::Start {
             dim,
             slot_count,

@@ -25,6 +25,18 @@ pub struct SlotState {
     deleted: bool,
 }
 
+impl SlotState {
+    /// The state of a slot as a restarted writer rebuilds it: the sequence of its last record (0:
+    /// none), the hash of its id (0: it has none), whether it is deleted.
+    pub const fn restored(last_sequence: u64, vector_id_hash: u32, deleted: bool) -> Self {
+        Self {
+            last_sequence,
+            id_hash: vector_id_hash,
+            deleted,
+        }
+    }
+}
+
 /// A record that has been written but not committed.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "commit it once the record is sent, or drop it if it is not"]
@@ -107,6 +119,14 @@ impl<'a> Sequencer<'a> {
             timestamp_us: 0,
             graph: None,
         }
+    }
+
+    /// Begins anew at `position` over a state of `slot_count` slots that no record has touched.
+    /// O(slots).
+    pub(super) fn restart(&mut self, slot_count: u32, position: Position) {
+        self.slots.fill(SlotState::default());
+        self.slot_count = slot_count;
+        self.position = position;
     }
 
     /// Components of every row.

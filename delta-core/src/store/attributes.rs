@@ -33,6 +33,11 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// Forgets all blobs.
+    pub(super) fn clear(&mut self) {
+        (self.end, self.garbage) = (0, 0);
+    }
+
     /// Bytes of live blobs.
     pub(super) fn live_size(&self) -> usize {
         self.end - self.garbage
@@ -85,6 +90,13 @@ impl<'a> Attributes<'a> {
             let stored = self.append(slots, index, id, changes);
             assert!(stored, "attributes are stored only after reserve agreed");
         }
+    }
+
+    /// Leaves the blob of a slot that is unused from now on as garbage.
+    pub(super) fn forget(&mut self, slot: Slot) {
+        self.garbage += self
+            .body(slot)
+            .map_or(0, |body| BLOB_HEADER_SIZE + body.len());
     }
 
     /// Appends the blob; `false`, and nothing changed, if the bytes behind `end` do not suffice.

@@ -116,6 +116,14 @@ pub trait Replica {
     fn set_last_sequence(&mut self, slot: u32, sequence: u64);
 }
 
+/// A replica whose last changes can be taken back, in their reverse order.
+pub trait Rewind: Replica {
+    /// Takes the last slot away, with its row, id and metadata: as before its `push`.
+    fn pop(&mut self);
+    /// Makes a deleted slot live again.
+    fn unmark_deleted(&mut self, slot: u32);
+}
+
 /// The state digest of a whole replica, its graph included (WIRE.md, sections 5 and 8), computed
 /// from nothing. O(state).
 pub fn state_digest<R: Replica + ?Sized>(replica: &R) -> u64 {

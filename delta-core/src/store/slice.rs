@@ -1,6 +1,6 @@
 //! A replica over the caller's memory.
 
-use super::{Replica, ReplicaGraph, StoreError, attributes::Attributes};
+use super::{Replica, ReplicaGraph, Rewind, StoreError, attributes::Attributes};
 use crate::{
     graph::{CheckedChange, search::Rows},
     payload::metadata::MetadataChanges,
@@ -120,6 +120,18 @@ impl<'a> SliceStore<'a> {
         self
     }
 
+    /// Empties the store, which has no graph afterwards. O(rows and slots in use).
+    pub fn clear(&mut self) {
+        let used = self.slot_count as usize;
+        let rows = self.rows.get_mut(..used * self.dim as usize);
+        rows.unwrap_or_default().fill(0.0);
+        let slots = self.slots.get_mut(..used);
+        slots.unwrap_or_default().fill(Slot::default());
+        self.attributes.clear();
+        self.graph = None;
+        self.slot_count = 0;
+    }
+
     /// Slots that the memory holds.
     pub fn capacity(&self) -> u32 {
         u32::try_from(self.slots.len()).unwrap_or(u32::MAX)
@@ -165,6 +177,26 @@ impl Rows for SliceStore<'_> {
     #[inline]
     fn row(&self, slot: u32) -> Option<&[f32]> {
         Replica::row(self, slot)
+    }
+}
+
+impl Rewind for SliceStore<'_> {
+    fn pop(&mut self) {
+        let Some(last) = self.slot_count.checked_sub(1) else {
+            return;
+        };
+        self.row_mut(last).fill(0.0);
+        if let Some(slot) = self.slot_mut(last) {
+            let unused = core::mem::take(slot);
+            self.attributes.forget(unused);
+        }
+        self.slot_count = last;
+    }
+
+    fn unmark_deleted(&mut self, slot: u32) {
+        if let Some(slot) = self.slot_mut(slot) {
+            slot.deleted = false;
+        }
     }
 }
 

@@ -42,6 +42,14 @@ pub enum Payload {
         epoch: u32,
         sequence: u64,
     },
+    /// The head of a range segment.
+    Range {
+        epoch: u32,
+        sequence: u64,
+        digest: u64,
+        count: u32,
+        size: u64,
+    },
 }
 
 /// An insert or update.
@@ -244,7 +252,7 @@ fn control(header: &Header, bytes: &[u8]) -> Option<Payload> {
         _ => false,
     };
     let own = rest.0.to_vec();
-    if kind != 0 && !own.is_empty() || kind != 3 && !header.has_digest() {
+    if kind != 0 && kind != 4 && !own.is_empty() || kind != 3 && !header.has_digest() {
         return None;
     }
     match kind {
@@ -260,8 +268,21 @@ fn control(header: &Header, bytes: &[u8]) -> Option<Payload> {
             epoch: word,
             sequence: long,
         }),
+        4 if long < header.sequence && word > 0 && word <= header.epoch => range(word, long, &own),
         _ => None,
     }
+}
+
+fn range(epoch: u32, sequence: u64, bytes: &[u8]) -> Option<Payload> {
+    let mut rest = Bytes(bytes);
+    let (digest, count, zero, size) = (rest.u64()?, rest.u32()?, rest.u32()?, rest.u64()?);
+    (zero == 0 && rest.0.is_empty()).then_some(Payload::Range {
+        epoch,
+        sequence,
+        digest,
+        count,
+        size,
+    })
 }
 
 fn names_entity(header: &Header) -> bool {

@@ -52,6 +52,7 @@ impl<'a> Stream<'a> {
 
     /// Whether `next` may stand behind what was read.
     fn follows(&self, next: &Frame) -> bool {
+        let is_range = matches!(next.payload, Payload::Range { .. });
         let is_start = matches!(next.payload, Payload::Start { .. });
         let (Some(first), Some(last)) = (self.read.first(), self.last()) else {
             return is_start;
@@ -76,6 +77,7 @@ impl<'a> Stream<'a> {
             is_control(&next.payload) && next.header.has_digest() && last.header.has_digest();
         let digest_fits = !compares || next.header.state_digest == last.header.state_digest;
         !is_start
+            && !is_range
             && digest_fits
             && last.header.sequence.checked_add(1) == Some(next.header.sequence)
             && epoch_fits

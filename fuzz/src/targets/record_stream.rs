@@ -127,6 +127,19 @@ fn same_control(control: &Control<'_>) -> payload::Payload {
             epoch: source_epoch,
             sequence: source_sequence,
         },
+        Control::Range {
+            from_epoch,
+            from_sequence,
+            from_digest,
+            record_count,
+            size,
+        } => payload::Payload::Range {
+            epoch: from_epoch,
+            sequence: from_sequence,
+            digest: from_digest,
+            count: record_count,
+            size,
+        },
         _ => panic!("a control that the oracle does not know: {control:?}"),
     }
 }

@@ -94,6 +94,8 @@ pub enum Refusal {
     RowRecord,
     /// The tensor cannot take the change.
     Tensor(TensorRefusal),
+    /// The record is the head of a range segment.
+    Segment,
     /// The metadata cannot be read.
     Metadata(MetadataError),
     /// The store has no room.
@@ -197,6 +199,7 @@ impl fmt::Display for Refusal {
                 "a row's record for a replica of tensors: read it with a row replica"
             ),
             Self::Tensor(error) => error.fmt(f),
+            Self::Segment => write!(f, "a range segment: apply it whole, with apply_range"),
             Self::Metadata(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::NoGraph => write!(

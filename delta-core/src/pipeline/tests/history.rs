@@ -1,4 +1,5 @@
 use super::{
+    ATTRIBUTES, base_position,
     model::{DIM_MAX, Event, Primary, SLOTS, any_event},
     take_all,
 };
@@ -7,16 +8,13 @@ use crate::{
     pipeline::{
         apply::{Applier, Apply, Outcome},
         process::{PassThrough, relay},
-        sequencer::{Position, SlotState},
+        sequencer::SlotState,
     },
     ring::StaticRing,
-    store::{Replica, SliceStore, state_digest},
+    store::{Replica, state_digest},
     testing::{Memory, any_row, view},
 };
 use proptest::{collection::vec, prelude::*};
-
-/// Bytes for all attributes that a history can give to its slots, twice.
-const ATTRIBUTES: usize = 2 * SLOTS * (9 + 3 + 6 * (5 + 2 + 80));
 
 /// Dim, base rows, events, and after which of them the replica catches up.
 fn any_history() -> impl Strategy<Value = (usize, Vec<f32>, Vec<(Event, bool)>)> {
@@ -24,14 +22,6 @@ fn any_history() -> impl Strategy<Value = (usize, Vec<f32>, Vec<(Event, bool)>)>
         let events = vec((any_event(), any::<bool>()), 1..40);
         (Just(dim), any_row(dim * rows), events)
     })
-}
-
-/// Where a replica of `store` starts.
-fn base_position(store: &SliceStore<'_>) -> Position {
-    Position {
-        digest: state_digest(store),
-        ..Position::START
-    }
 }
 
 proptest! {

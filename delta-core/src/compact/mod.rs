@@ -1,0 +1,306 @@
+//! Compaction: the records of (a, b] become one range segment, which has the last state of every
+//! entity that they touched and drops the way to it (WIRE.md, section 10).
+//!
+//! Chains of updates merge into one; an entity that is inserted and deleted within the range is one
+//! insert and one delete. Replaying the segment gives the very state that replaying the records
+//! gives, last sequences included, and compacting a segment gives the same bytes again. The
+//! workspace is the caller's and bounded: when it is full, the range so far is a segment, and the
+//! rest another.
+//!
+//! ```
+//! use delta_core::compact::{CompactMemory, Compactor, RangeSegment, Touched};
+//! use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
+//! use delta_core::record::Record;
+//!
+//! // A log: an insert and two updates of it.
+//! let mut slots = [SlotState::default(); 4];
+//! let mut sequencer = Sequencer::new(2, &mut slots, 0, Position::START);
+//! let mut memory = ([Touched::default(); 8], [0; 16], [0.0; 16], [0; 8], [0; 256]);
+//! let mut compactor = Compactor::new(2, Position::START, CompactMemory {
+//!     touched: &mut memory.0, index: &mut memory.1, rows: &mut memory.2, changed: &mut memory.3,
+//!     text: &mut memory.4, scratch: &mut [],
+//! });
+//! let mut out = [0; 128];
+//! let rows = [[1.0, 2.0], [1.5, 2.0], [1.5, 2.5]];
+//! let prepared = sequencer.prepare_insert(b"a", &rows[0], &[], &mut out, None)?;
+//! let header = prepared.header;
+//! sequencer.commit(prepared);
+//! compactor.push(&Record::with_header(header, &out[..header.payload_size as usize])?)?;
+//! for step in rows.windows(2) {
+//!     let prepared = sequencer.prepare_update(0, &step[0], &step[1], &[], &mut out, None)?;
+//!     let header = prepared.header;
+//!     sequencer.commit(prepared);
+//!     compactor.push(&Record::with_header(header, &out[..header.payload_size as usize])?)?;
+//! }
+//!
+//! let mut segment = [0; 512];
+//! let size = compactor.finish(&mut segment)?;
+//! let segment = RangeSegment::parse(&segment[..size])?;
+//! assert_eq!((segment.from().sequence, segment.to()), (0, sequencer.position()));
+//! assert_eq!(segment.records().count(), 1);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+
+mod emit;
+mod error;
+mod segment;
+mod workspace;
+
+pub use error::{CompactError, RangeError};
+pub use segment::{RangeRecords, RangeSegment};
+pub use workspace::{CompactMemory, Touched};
+
+use crate::{
+    codec::Values,
+    graph::search::Rows,
+    header::DeltaHeader,
+    payload::{Payload, batch::BatchPayload, control::Control, vector::VectorPayload},
+    pipeline::sequencer::Position,
+    record::Record,
+};
+use workspace::Workspace;
+
+/// No rows before the range are known: records that are relative to one cannot be compacted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoRows;
+
+impl Rows for NoRows {
+    fn row(&self, _: u32) -> Option<&[f32]> {
+        None
+    }
+}
+
+/// Takes the records of a range one by one and writes the segment that stands for them.
+#[derive(Debug)]
+pub struct Compactor<'m, B = NoRows> {
+    work: Workspace<'m>,
+    from: Position,
+    epoch: u32,
+    sequence: u64,
+    /// Digest after the last record, if it said so.
+    digest: Option<u64>,
+    timestamp_us: u64,
+    /// Rows at `from`.
+    base: B,
+}
+
+impl<'m> Compactor<'m> {
+    /// Compacts what follows `from` in a stream of rows of `dim` components.
+    ///
+    /// # Panics
+    /// If `dim` is 0.
+    pub fn new(dim: u32, from: Position, memory: CompactMemory<'m>) -> Self {
+        Self::with_base(dim, from, memory, NoRows)
+    }
+}
+
+impl<'m, B: Rows> Compactor<'m, B> {
+    /// As [`Compactor::new`], with the rows as they are at `from`, against which relative records
+    /// are decoded.
+    ///
+    /// # Panics
+    /// If `dim` is 0.
+    pub fn with_base(dim: u32, from: Position, memory: CompactMemory<'m>, base: B) -> Self {
+        assert!(dim > 0, "a row has at least one component");
+        Self {
+            work: Workspace::new(dim, memory),
+            from,
+            epoch: from.epoch,
+            sequence: from.sequence,
+            digest: Some(from.digest),
+            timestamp_us: 0,
+            base,
+        }
+    }
+
+    /// Where the range begins.
+    pub fn from(&self) -> Position {
+        self.from
+    }
+
+    /// Sequence of the last record taken.
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// No record was taken since the last segment.
+    pub fn is_empty(&self) -> bool {
+        self.sequence == self.from.sequence
+    }
+
+    /// Takes the next record. O(change).
+    ///
+    /// # Errors
+    /// See [`CompactError`]; nothing has changed then. On [`CompactError::Full`] call
+    /// [`finish`](Self::finish) and push the record again: it begins the next range. On
+    /// [`CompactError::NotRows`] the range ends before the record, which stays as it is.
+    #[inline]
+    pub fn push(&mut self, record: &Record<'_>) -> Result<(), CompactError> {
+        let header = record.header();
+        if record.changes_graph() {
+            let sequence = header.sequence;
+            return Err(CompactError::NotRows { sequence });
+        }
+        let expected = self.sequence + 1;
+        if header.sequence != expected {
+            let found = header.sequence;
+            return Err(CompactError::Sequence { expected, found });
+        }
+        let resync = matches!(record.payload(), Payload::Control(Control::Resync { .. }));
+        if header.epoch < self.epoch || (header.epoch > self.epoch) != resync {
+            let (expected, found) = (self.epoch, header.epoch);
+            return Err(CompactError::Epoch { expected, found });
+        }
+        self.take(record)?;
+        self.advance(header, header.sequence);
+        Ok(())
+    }
+
+    /// Takes a whole segment that begins where the records so far end. O(segment).
+    ///
+    /// # Errors
+    /// As [`push`](Self::push). [`CompactError::Full`] leaves the range half taken where it cannot
+    /// hold the segment: give this compactor more memory and begin anew.
+    pub fn push_segment(&mut self, segment: &RangeSegment<'_>) -> Result<(), CompactError> {
+        let (expected, found) = (self.sequence, segment.from().sequence);
+        if found != expected || segment.from().epoch != self.epoch {
+            return Err(CompactError::Sequence { expected, found });
+        }
+        for record in segment.records() {
+            self.take(&record)?;
+        }
+        self.advance(segment.header(), segment.to().sequence);
+        Ok(())
+    }
+
+    fn advance(&mut self, header: &DeltaHeader, sequence: u64) {
+        self.sequence = sequence;
+        self.epoch = header.epoch;
+        self.timestamp_us = header.timestamp_us;
+        self.digest = header.state_digest;
+    }
+
+    #[inline]
+    fn take(&mut self, record: &Record<'_>) -> Result<(), CompactError> {
+        let header = record.header();
+        match record.payload() {
+            Payload::Insert(vector) => self.vector(header, vector, true),
+            Payload::Update(vector) => self.vector(header, vector, false),
+            Payload::Delete { slot, .. } => {
+                let entry = self.work.touch(*slot, header.prev_sequence)?;
+                entry.delete_sequence = header.sequence;
+                entry.note_hash(header.vector_id_hash);
+                Ok(())
+            }
+            Payload::Batch(batch) => self.batch(header, batch),
+            Payload::Reindex(_) | Payload::Tensor(_) => Err(CompactError::NotRows {
+                sequence: header.sequence,
+            }),
+            Payload::Control(_) => Ok(()),
+        }
+    }
+
+    #[inline]
+    fn vector(
+        &mut self,
+        header: &DeltaHeader,
+        vector: &VectorPayload<'_>,
+        is_insert: bool,
+    ) -> Result<(), CompactError> {
+        let (slot, id) = (vector.slot(), vector.id());
+        self.work.check_dim(vector.dim())?;
+        self.work.check_new(u32::from(!self.work.has(slot)))?;
+        self.check_values(header, slot, vector.values(), is_insert)?;
+        let has_text = !id.is_empty() || vector.metadata().stored_size() > 0;
+        let mut scratch = core::mem::take(self.work.scratch());
+        let merged = vector
+            .metadata()
+            .decode(scratch)
+            .map_err(CompactError::from);
+        let merged = merged.and_then(|changes| {
+            self.work.check_text(slot, changes, id)?;
+            let entry = self.work.touch(slot, header.prev_sequence)?;
+            entry.vector_sequence = header.sequence;
+            entry.note_hash(header.vector_id_hash);
+            entry.inserted |= is_insert;
+            if has_text && let Some(number) = self.work.number(slot) {
+                self.work.merge_text(number, changes, id);
+            }
+            self.work.set_row(slot, vector.values(), &self.base);
+            Ok(())
+        });
+        core::mem::swap(self.work.scratch(), &mut scratch);
+        merged
+    }
+
+    fn batch(
+        &mut self,
+        header: &DeltaHeader,
+        batch: &BatchPayload<'_>,
+    ) -> Result<(), CompactError> {
+        self.work.check_dim(batch.dim())?;
+        let is_new = |slot| u32::from(!self.work.has(slot));
+        let new = batch.entries().map(|entry| is_new(entry.slot)).sum();
+        self.work.check_new(new)?;
+        for entry in batch.entries() {
+            self.check_values(header, entry.slot, &entry.values, false)?;
+        }
+        for entry in batch.entries() {
+            let touched = self.work.touch(entry.slot, entry.prev_sequence)?;
+            touched.vector_sequence = header.sequence;
+            self.work.set_row(entry.slot, &entry.values, &self.base);
+        }
+        Ok(())
+    }
+
+    /// Whether values can be merged: absolute ones, and relative ones whose old row is known.
+    #[inline]
+    fn check_values(
+        &self,
+        header: &DeltaHeader,
+        slot: u32,
+        values: &Values<'_>,
+        is_insert: bool,
+    ) -> Result<(), CompactError> {
+        let known = is_insert
+            || workspace::is_absolute(values)
+            || self.work.is_known(slot)
+            || self.base.row(slot).is_some();
+        if known {
+            Ok(())
+        } else {
+            let sequence = header.sequence;
+            Err(CompactError::Relative { sequence, slot })
+        }
+    }
+
+    /// Most bytes that [`finish`](Self::finish) writes.
+    pub fn size_max(&self) -> usize {
+        self.work.size_max()
+    }
+
+    /// Writes the segment of the records so far to the front of `out`, and begins the next range
+    /// behind it. Returns its bytes. O(workspace in use, sorted by slot).
+    ///
+    /// # Errors
+    /// [`CompactError::OutputTooSmall`] and [`CompactError::NoDigest`]; nothing has changed then.
+    pub fn finish(&mut self, out: &mut [u8]) -> Result<usize, CompactError> {
+        let (needed, given) = (self.size_max(), out.len());
+        if given < needed {
+            return Err(CompactError::OutputTooSmall { needed, given });
+        }
+        let digest = self.digest.ok_or(CompactError::NoDigest {
+            sequence: self.sequence,
+        })?;
+        let to = Position {
+            epoch: self.epoch,
+            sequence: self.sequence,
+            digest,
+        };
+        let size = emit::write(&mut self.work, self.from, to, self.timestamp_us, out)
+            .ok_or(CompactError::OutputTooSmall { needed, given })?;
+        self.work.clear();
+        self.from = to;
+        Ok(size)
+    }
+}

@@ -1,0 +1,269 @@
+//! Compacted logs against the logs themselves.
+
+use super::{ATTRIBUTES, RandomLog, Shown, any_log, base_position, model::SLOTS, shown};
+use crate::{
+    compact::{CompactError, CompactMemory, Compactor, RangeError, RangeSegment, Touched},
+    pipeline::{
+        apply::{Applier, BatchApplyError, Outcome, Refusal, Undo},
+        sequencer::{Position, Sequencer, SlotState},
+    },
+    record::Record,
+    testing::{Memory, view},
+};
+use proptest::prelude::*;
+
+/// A compactor's memory.
+struct Work {
+    touched: Vec<Touched>,
+    index: Vec<u32>,
+    rows: Vec<f32>,
+    changed: Vec<u64>,
+    text: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl Work {
+    fn new(dim: usize, entities: usize, text: usize) -> Self {
+        Self {
+            touched: vec![Touched::default(); entities],
+            index: vec![0; (2 * entities).next_power_of_two()],
+            rows: vec![0.0; dim * entities],
+            changed: vec![0; dim.div_ceil(64) * entities],
+            text: vec![0; text],
+            scratch: vec![0; 1_000],
+        }
+    }
+
+    fn compactor(&mut self, dim: usize, from: Position) -> Compactor<'_> {
+        let memory = CompactMemory {
+            touched: &mut self.touched,
+            index: &mut self.index,
+            rows: &mut self.rows,
+            changed: &mut self.changed,
+            text: &mut self.text,
+            scratch: &mut self.scratch,
+        };
+        Compactor::new(u32::try_from(dim).unwrap(), from, memory)
+    }
+}
+
+fn finish(compactor: &mut Compactor<'_>) -> Vec<u8> {
+    let mut out = vec![0; compactor.size_max()];
+    let size = compactor.finish(&mut out).unwrap();
+    out.truncate(size);
+    out
+}
+
+/// Segments of `frames` by a workspace that must hold each record alone.
+fn compact(log: &RandomLog, from: Position, entities: usize, text: usize) -> Vec<Vec<u8>> {
+    let mut work = Work::new(log.dim, entities, text);
+    let mut compactor = work.compactor(log.dim, from);
+    let mut segments = vec![];
+    for frame in &log.frames {
+        let record = Record::parse(frame).unwrap();
+        while let Err(error) = compactor.push(&record) {
+            assert!(matches!(error, CompactError::Full { .. }), "{error}");
+            assert!(!compactor.is_empty(), "a record alone fits");
+            segments.push(finish(&mut compactor));
+        }
+    }
+    if !compactor.is_empty() {
+        segments.push(finish(&mut compactor));
+    }
+    segments
+}
+
+/// What a replica shows after the segments, and where it is.
+fn replay_segments(log: &RandomLog, segments: &[Vec<u8>]) -> (Shown, Position) {
+    let mut memory = Memory::new(log.dim, SLOTS, ATTRIBUTES);
+    let mut store = memory.store_with_base(&log.base);
+    let mut applier = Applier::new(base_position(&store), &mut []);
+    let mut undo = vec![0; 1 << 20];
+    let mut undo = Undo::new(&mut undo);
+    for bytes in segments {
+        let segment = RangeSegment::parse(bytes).unwrap();
+        assert_eq!(segment.from(), applier.current_position());
+        let outcome = applier.apply_range(&segment, &mut store, &mut undo);
+        assert_eq!(outcome, Ok(Outcome::Applied));
+        assert_eq!(segment.to(), applier.current_position());
+        let again = applier.apply_range(&segment, &mut store, &mut undo);
+        assert_eq!(again, Ok(Outcome::Duplicate));
+    }
+    (shown(&store), applier.current_position())
+}
+
+fn replay_records(log: &RandomLog) -> (Shown, Position, Position) {
+    let mut memory = Memory::new(log.dim, SLOTS, ATTRIBUTES);
+    let mut store = memory.store_with_base(&log.base);
+    let start = base_position(&store);
+    let mut applier = Applier::new(start, &mut []);
+    for frame in &log.frames {
+        let record = Record::parse(frame).unwrap();
+        applier.apply_delta(&record, &mut store).unwrap();
+    }
+    (shown(&store), applier.current_position(), start)
+}
+
+proptest! {
+    #[test]
+    fn prop_replaying_the_compacted_log_is_replaying_the_log(
+        log in any_log(),
+        entities in 4..=SLOTS,
+        text in prop_oneof![Just(600_usize), Just(100_000)],
+    ) {
+        let (expected, position, start) = replay_records(&log);
+        let segments = compact(&log, start, entities.max(5), text);
+        let (found, end) = replay_segments(&log, &segments);
+        prop_assert_eq!(end, position);
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn prop_compaction_is_idempotent_and_merges_segments(log in any_log(), entities in 5..=SLOTS) {
+        let (_, _, start) = replay_records(&log);
+        prop_assume!(!log.frames.is_empty());
+        let whole = compact(&log, start, SLOTS, 1 << 20);
+        prop_assert_eq!(whole.len(), 1);
+        let pieces = compact(&log, start, entities, 2_000);
+        for segments in [&whole, &pieces] {
+            let mut work = Work::new(log.dim, SLOTS, 1 << 20);
+            let mut compactor = work.compactor(log.dim, start);
+            for bytes in segments {
+                compactor.push_segment(&RangeSegment::parse(bytes).unwrap()).unwrap();
+            }
+            prop_assert_eq!(&finish(&mut compactor), &whole[0]);
+        }
+    }
+
+    #[test]
+    fn prop_a_damaged_segment_is_refused_or_changes_nothing(
+        log in any_log(),
+        damage in any::<(proptest::sample::Index, u8)>(),
+    ) {
+        let (_, _, start) = replay_records(&log);
+        prop_assume!(!log.frames.is_empty());
+        let mut bytes = compact(&log, start, SLOTS, 1 << 20).remove(0);
+        let at = damage.0.index(bytes.len());
+        bytes[at] ^= 1 << (damage.1 % 8);
+        prop_assert!(RangeSegment::parse(&bytes).is_err());
+        bytes.truncate(at);
+        prop_assert!(RangeSegment::parse(&bytes).is_err());
+    }
+}
+
+/// A sequencer's updates of one row, as frames.
+pub(super) fn updates(rows: &[[f32; 2]]) -> (Vec<Vec<u8>>, Position) {
+    let mut slots = [SlotState::default(); 2];
+    let mut sequencer = Sequencer::new(2, &mut slots, 1, Position::START);
+    let mut frames = vec![];
+    for step in rows.windows(2) {
+        let mut out = [0; 64];
+        let prepared = sequencer
+            .prepare_update(0, &step[0], &step[1], &[], &mut out, None)
+            .unwrap();
+        let header = prepared.header;
+        frames.push([&header.to_bytes()[..], &out[..header.payload_size as usize]].concat());
+        sequencer.commit(prepared);
+    }
+    (frames, sequencer.position())
+}
+
+#[test]
+fn what_swings_back_and_forth_comes_to_rest_in_one_record() {
+    let mut rows = vec![[0.0, 0.0]];
+    for _ in 0..500 {
+        rows.extend([[1.0, 0.0], [0.0, 0.0]]);
+    }
+    let (frames, position) = updates(&rows);
+    let log = RandomLog {
+        dim: 2,
+        base: vec![0.0; 2],
+        frames,
+    };
+    let segments = compact(&log, Position::START, 1, 0);
+    assert_eq!(segments.len(), 1);
+    // The range and one sparse update of one component.
+    assert_eq!(segments[0].len(), 64 + 40 + 64 + 16 + 5);
+    let (found, end) = replay_segments(&log, &segments);
+    assert_eq!(end, position);
+    assert_eq!(found.0[0].last_sequence, 1_000);
+}
+
+#[test]
+fn a_segment_applies_at_its_beginning_alone_and_wholly() {
+    let (frames, _) = updates(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]);
+    let log = RandomLog {
+        dim: 2,
+        base: vec![0.0; 2],
+        frames,
+    };
+    let segment = compact(&log, Position::START, 1, 0).remove(0);
+    let segment = RangeSegment::parse(&segment).unwrap();
+    let mut memory = Memory::new(2, 2, 0);
+    let mut store = memory.store_with_base(&[0.0; 2]);
+    let mut undo = [0; 256];
+    let refused = |applier: &mut Applier<'_>, store: &mut _, undo: &mut [u8]| {
+        let before = (view(store), applier.current_position());
+        let result = applier.apply_range(&segment, store, &mut Undo::new(undo));
+        assert_eq!((view(store), applier.current_position()), before);
+        result.unwrap_err()
+    };
+    let reason = |error| match error {
+        BatchApplyError::Apply(error) => error.reason,
+        error => panic!("{error}"),
+    };
+    let at = |sequence, digest| Position {
+        epoch: 1,
+        sequence,
+        digest,
+    };
+    let mut applier = Applier::new(at(1, 0), &mut []);
+    let error = reason(refused(&mut applier, &mut store, &mut undo));
+    assert_eq!(error, Refusal::Gap { expected: 2 });
+    let mut applier = Applier::new(at(0, 5), &mut []);
+    let error = reason(refused(&mut applier, &mut store, &mut undo));
+    assert!(matches!(
+        error,
+        Refusal::Base {
+            expected: 0,
+            found: 5
+        }
+    ));
+    let mut applier = Applier::new(Position::START, &mut []);
+    let error = refused(&mut applier, &mut store, &mut undo[..60]);
+    assert!(matches!(
+        error,
+        BatchApplyError::UndoTooSmall { given: 60, .. }
+    ));
+    // A replica whose row is not what its digest says.
+    use crate::store::Replica;
+    store.row_mut(0)[1] = 9.0;
+    let error = reason(refused(&mut applier, &mut store, &mut undo));
+    assert!(matches!(error, Refusal::Diverged { .. }));
+    store.row_mut(0)[1] = 0.0;
+    // Its head is not a record of a stream.
+    let head = Record::with_header(*segment.header(), &[]).is_ok();
+    assert!(!head);
+}
+
+#[test]
+fn records_that_do_not_follow_are_refused() {
+    let (frames, _) = updates(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]);
+    let mut work = Work::new(2, 1, 0);
+    let mut compactor = work.compactor(2, Position::START);
+    let second = Record::parse(&frames[1]).unwrap();
+    let gap = CompactError::Sequence {
+        expected: 1,
+        found: 2,
+    };
+    assert_eq!(compactor.push(&second), Err(gap));
+    let mut work = Work::new(3, 1, 0);
+    let mut compactor = work.compactor(3, Position::START);
+    let first = Record::parse(&frames[0]).unwrap();
+    let dim = CompactError::Dim {
+        expected: 3,
+        found: 2,
+    };
+    assert_eq!(compactor.push(&first), Err(dim));
+    assert_eq!(RangeSegment::parse(&frames[0]), Err(RangeError::NoRange));
+}
