@@ -13,6 +13,7 @@
 //!   such a file holds.
 //! - [`sample`]: small real streams that travel inside this crate.
 //! - [`synthetic`]: rows and changes that are made up as they are needed.
+//! - [`workers`]: applying batches in parallel; [`telemetry`]: counters for the `metrics` facade.
 //! - [`memory`]: large allocations that fail with an error.
 //! - [`output`]: files that are there completely or not at all.
 //! - [`source`]: where input comes from, a file or bytes in memory.
@@ -46,3 +47,5 @@ pub mod sample;
 pub mod source;
 pub mod stream;
 pub mod synthetic;
+pub mod telemetry;
+pub mod workers;

@@ -10,6 +10,7 @@ mod diff;
 mod export;
 mod inspect;
 mod replay;
+mod stages;
 mod verify;
 
 use std::io::{self, Write};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use delta_native::index::{IndexKind, LINKS_MAX};
+use delta_native::replay::stages::run_stages;
 use delta_native::replay::{
     GraphOptions, Options, Report, Synthetic, SyntheticReport, replay, replay_synthetic,
 };
@@ -43,6 +44,8 @@ pub(crate) struct Args {
     clustered: Option<(u32, u32)>,
     #[command(flatten)]
     graph: GraphArgs,
+    #[command(flatten)]
+    stages: super::stages::StageArgs,
 }
 
 /// An index whose graph travels with the rows.
@@ -98,6 +101,7 @@ impl Default for Args {
             synthetic: None,
             clustered: None,
             graph: GraphArgs::default(),
+            stages: super::stages::StageArgs::default(),
         }
     }
 }
@@ -119,8 +123,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             batch: args.batch,
             graph: args.graph.options(),
         };
-        let report = replay(&stream, &options)
+        let mut report = replay(&stream, &options)
             .with_context(|| format!("cannot replay {}", stream.name()))?;
+        report.stages = run_stages(&stream, &args.stages.stages())
+            .with_context(|| format!("cannot run the stages of {}", stream.name()))?;
         if args.json {
             let mut line = serde_json::to_vec(&report).context("cannot write a report")?;
             line.push(b'\n');
@@ -239,6 +245,15 @@ fn text(reports: &[Report]) -> String {
             text.push_str(&format!(
                 "{}: replica differs in {difference}\n",
                 report.stream
+            ));
+        }
+    }
+    for report in reports {
+        for stage in &report.stages {
+            let verdict = if stage.identical { "ok" } else { "DIFFERS" };
+            text.push_str(&format!(
+                "{}: {} {verdict}: {}\n",
+                report.stream, stage.stage, stage.summary
             ));
         }
     }

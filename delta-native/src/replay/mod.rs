@@ -17,6 +17,7 @@ mod meter;
 mod pass;
 mod primary;
 mod report;
+pub mod stages;
 mod synthetic;
 mod writer;
 

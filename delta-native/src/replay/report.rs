@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::graph::GraphReport;
 use super::meter::Meter;
 use super::pass::Pass;
+use super::stages::StageReport;
 use crate::stream::Stream;
 
 /// The figures of one replayed stream. Sizes in bytes; `raw`, `value`, `wire` and `metadata` are of
@@ -60,6 +61,9 @@ pub struct Report {
     /// What a replay with an index found.
     #[serde(flatten)]
     pub graph: Option<GraphReport>,
+    /// What the stages came to that were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageReport>,
 }
 
 /// Memory that a replay uses, in bytes.
@@ -83,7 +87,9 @@ impl Report {
     /// Nothing differs.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.replica_identical && self.graph.as_ref().is_none_or(GraphReport::is_sound)
+        self.replica_identical
+            && self.graph.as_ref().is_none_or(GraphReport::is_sound)
+            && self.stages.iter().all(|stage| stage.identical)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -162,6 +168,7 @@ impl Report {
             difference,
             digest: format!("{:016x}", throughput.digest),
             graph,
+            stages: Vec::new(),
         }
     }
 }

@@ -1,0 +1,343 @@
+//! A replica in shards, and views of it at the ends of batches.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use delta_core::graph::search::Rows;
+use delta_core::payload::metadata::MetadataChanges;
+use delta_core::pipeline::sequencer::Position;
+use delta_core::store::{Replica, StoreError};
+
+use super::shard::Shard;
+use crate::memory::OutOfMemory;
+use crate::region::RegionError;
+
+/// Why there are no workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkersError {
+    /// There is no memory for rows.
+    #[error(transparent)]
+    Rows(#[from] OutOfMemory),
+    /// There is no memory for a worker's ring.
+    #[error(transparent)]
+    Ring(#[from] RegionError),
+    /// A worker's ring is refused.
+    #[error("a worker's ring cannot be made: {0}")]
+    Region(delta_core::ring::RegionError),
+    /// There is at least one worker, and rows have a component.
+    #[error("{workers} workers for rows of {dim} components: use at least 1 of each")]
+    None {
+        /// Workers asked for.
+        workers: u32,
+        /// Components of a row.
+        dim: u32,
+    },
+}
+
+/// Rows by worker, ids and metadata beside them. Written by one [`Session`](super::Session), read
+/// by any thread.
+#[derive(Debug)]
+pub struct ShardedReplica {
+    dim: u32,
+    capacity: u32,
+    /// Held for writing from the first change of a batch to its publication.
+    boundary: RwLock<Position>,
+    shards: Vec<RwLock<Shard>>,
+    attributes: RwLock<Attributes>,
+}
+
+/// Ids and metadata by slot.
+#[derive(Debug, Default)]
+struct Attributes {
+    slots: Vec<(Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>)>,
+}
+
+impl ShardedReplica {
+    /// An empty replica at `position` for up to `capacity` rows of `dim` components in as many
+    /// shards as there are `workers`.
+    ///
+    /// # Errors
+    /// See [`WorkersError`].
+    pub fn new(
+        dim: u32,
+        capacity: u32,
+        workers: u32,
+        position: Position,
+    ) -> Result<Self, WorkersError> {
+        if workers == 0 || dim == 0 {
+            return Err(WorkersError::None { workers, dim });
+        }
+        let shards: Result<Vec<_>, _> = (0..workers)
+            .map(|shard| Shard::new(dim, capacity, shard, workers).map(RwLock::new))
+            .collect();
+        Ok(Self {
+            dim,
+            capacity,
+            boundary: RwLock::new(position),
+            shards: shards?,
+            attributes: RwLock::default(),
+        })
+    }
+
+    /// Adds a row of the base, before the first session, without an id. `false` if it is full or
+    /// the row has another dim.
+    pub fn push_base(&mut self, row: &[f32]) -> bool {
+        let mut all = self.write_all();
+        if row.len() != all.dim() as usize || all.next_row().is_err() {
+            return false;
+        }
+        let slot = all.slot_count();
+        all.push(&[], MetadataChanges::default());
+        all.row_mut(slot).copy_from_slice(row);
+        true
+    }
+
+    /// Sets where the replica is, before the first session: with a base, its digest.
+    pub fn set_position(&mut self, position: Position) {
+        *self
+            .boundary
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner) = position;
+    }
+
+    /// Components of a row.
+    pub fn dim(&self) -> u32 {
+        self.dim
+    }
+
+    /// Shards, one a worker.
+    pub fn workers(&self) -> u32 {
+        u32::try_from(self.shards.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The state at the end of the last batch. Keeps batches waiting as long as it lives; waits as
+    /// long as one is under way.
+    pub fn read(&self) -> ReadView<'_> {
+        ReadView {
+            position: self.boundary.read().unwrap_or_else(PoisonError::into_inner),
+            shards: self.shards.iter().map(read).collect(),
+            attributes: read(&self.attributes),
+        }
+    }
+
+    pub(super) fn begin(&self) -> RwLockWriteGuard<'_, Position> {
+        self.boundary
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn shard(&self, shard: usize) -> Option<&RwLock<Shard>> {
+        self.shards.get(shard)
+    }
+
+    pub(super) fn shards(&self) -> impl Iterator<Item = RwLockWriteGuard<'_, Shard>> {
+        self.shards.iter().map(write)
+    }
+
+    pub(super) fn write_all(&self) -> WriteView<'_> {
+        WriteView {
+            capacity: self.capacity,
+            shards: self.shards.iter().map(write).collect(),
+            attributes: write(&self.attributes),
+        }
+    }
+}
+
+/// A lock that a panicking thread held guards data that no half-made change is left in by safe
+/// code; what it was about to do is found by the digest.
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The state at the end of a batch, for as long as this lives.
+#[derive(Debug)]
+pub struct ReadView<'r> {
+    position: RwLockReadGuard<'r, Position>,
+    shards: Vec<RwLockReadGuard<'r, Shard>>,
+    attributes: RwLockReadGuard<'r, Attributes>,
+}
+
+impl ReadView<'_> {
+    /// Where the replica is.
+    pub fn position(&self) -> Position {
+        *self.position
+    }
+
+    /// Slots used, deleted ones included.
+    pub fn slot_count(&self) -> u32 {
+        self.shards.first().map_or(0, |shard| shard.slot_count)
+    }
+
+    fn shard(&self, slot: u32) -> Option<&Shard> {
+        let shard = slot.checked_rem(u32::try_from(self.shards.len()).ok()?)?;
+        self.shards.get(shard as usize).map(|guard| &**guard)
+    }
+
+    /// The row of a slot.
+    pub fn row(&self, slot: u32) -> Option<&[f32]> {
+        self.shard(slot)?.row(slot)
+    }
+
+    /// A slot exists and is deleted.
+    pub fn is_deleted(&self, slot: u32) -> bool {
+        self.shard(slot).is_some_and(|shard| shard.is_deleted(slot))
+    }
+
+    /// Sequence of the last delta of a slot, 0 if none.
+    pub fn last_sequence(&self, slot: u32) -> Option<u64> {
+        self.shard(slot)?.last_sequence(slot)
+    }
+
+    /// The id of a slot, unless it is of a base without ids.
+    pub fn id(&self, slot: u32) -> Option<&[u8]> {
+        self.attributes.id(slot)
+    }
+
+    /// The value of `key` of a slot.
+    pub fn metadata(&self, slot: u32, key: &[u8]) -> Option<&[u8]> {
+        self.attributes.metadata(slot, key)
+    }
+}
+
+/// Rows for a search.
+impl Rows for ReadView<'_> {
+    fn row(&self, slot: u32) -> Option<&[f32]> {
+        ReadView::row(self, slot)
+    }
+}
+
+impl Attributes {
+    fn id(&self, slot: u32) -> Option<&[u8]> {
+        let (id, _) = self.slots.get(slot as usize)?;
+        (!id.is_empty()).then_some(id)
+    }
+
+    fn metadata(&self, slot: u32, key: &[u8]) -> Option<&[u8]> {
+        let (_, pairs) = self.slots.get(slot as usize)?;
+        pairs.get(key).map(Vec::as_slice)
+    }
+}
+
+/// All of the replica, for the thread that applies what changes more than rows.
+#[derive(Debug)]
+pub(super) struct WriteView<'r> {
+    capacity: u32,
+    shards: Vec<RwLockWriteGuard<'r, Shard>>,
+    attributes: RwLockWriteGuard<'r, Attributes>,
+}
+
+impl WriteView<'_> {
+    fn shard(&self, slot: u32) -> Option<&Shard> {
+        let shard = slot.checked_rem(u32::try_from(self.shards.len()).ok()?)?;
+        self.shards.get(shard as usize).map(|guard| &**guard)
+    }
+
+    fn shard_mut(&mut self, slot: u32) -> Option<&mut Shard> {
+        let shard = slot.checked_rem(u32::try_from(self.shards.len()).ok()?)?;
+        self.shards
+            .get_mut(shard as usize)
+            .map(|guard| &mut **guard)
+    }
+}
+
+impl Replica for WriteView<'_> {
+    fn dim(&self) -> u32 {
+        self.shards.first().map_or(0, |shard| shard.dim())
+    }
+
+    fn slot_count(&self) -> u32 {
+        self.shards.first().map_or(0, |shard| shard.slot_count)
+    }
+
+    fn last_sequence(&self, slot: u32) -> Option<u64> {
+        self.shard(slot)?.last_sequence(slot)
+    }
+
+    fn is_deleted(&self, slot: u32) -> bool {
+        self.shard(slot).is_some_and(|shard| shard.is_deleted(slot))
+    }
+
+    fn row(&self, slot: u32) -> Option<&[f32]> {
+        self.shard(slot)?.row(slot)
+    }
+
+    fn next_row(&self) -> Result<&[f32], StoreError> {
+        let (slot, capacity) = (self.slot_count(), self.capacity);
+        let full = StoreError::SlotsFull { capacity };
+        if slot >= capacity {
+            return Err(full);
+        }
+        self.shard(slot)
+            .and_then(|shard| shard.any_row(slot))
+            .ok_or(full)
+    }
+
+    fn id(&self, slot: u32) -> Option<&[u8]> {
+        self.attributes.id(slot)
+    }
+
+    fn metadata(&self, slot: u32, key: &[u8]) -> Option<&[u8]> {
+        self.attributes.metadata(slot, key)
+    }
+
+    fn visit_metadata(&self, slot: u32, visit: &mut dyn FnMut(&[u8], &[u8])) {
+        let pairs = self.attributes.slots.get(slot as usize);
+        for (key, value) in pairs.iter().flat_map(|(_, pairs)| pairs) {
+            visit(key, value);
+        }
+    }
+
+    fn reserve_attributes(
+        &self,
+        _: u32,
+        _: &[u8],
+        _: MetadataChanges<'_>,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn push(&mut self, id: &[u8], metadata: MetadataChanges<'_>) {
+        for shard in &mut self.shards {
+            shard.slot_count += 1;
+        }
+        self.attributes.slots.push((id.to_vec(), BTreeMap::new()));
+        let last = self.slot_count().saturating_sub(1);
+        self.change_metadata(last, metadata);
+    }
+
+    fn row_mut(&mut self, slot: u32) -> &mut [f32] {
+        match self.shard_mut(slot) {
+            Some(shard) => shard.row_mut(slot),
+            None => &mut [],
+        }
+    }
+
+    fn change_metadata(&mut self, slot: u32, changes: MetadataChanges<'_>) {
+        let Some((_, pairs)) = self.attributes.slots.get_mut(slot as usize) else {
+            return;
+        };
+        for (key, value) in changes {
+            match value {
+                Some(value) => pairs.insert(key.to_vec(), value.to_vec()),
+                None => pairs.remove(key),
+            };
+        }
+    }
+
+    fn mark_deleted(&mut self, slot: u32) {
+        if let Some(shard) = self.shard_mut(slot) {
+            shard.mark_deleted(slot);
+        }
+    }
+
+    fn set_last_sequence(&mut self, slot: u32, sequence: u64) {
+        if let Some(shard) = self.shard_mut(slot) {
+            shard.set_last_sequence(slot, sequence);
+        }
+    }
+}
