@@ -20,6 +20,35 @@ const END: [u8; 16] = [1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 1];
 const RESYNC: [u8; 16] = [2, 0, 0, 0, 0, 0, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0];
 const WATERMARK: [u8; 16] = [3, 0, 0, 0, 5, 0, 0, 0, 77, 0, 0, 0, 0, 0, 0, 0];
 
+const RANGE: [u8; 40] = [
+    4, 0, 0, 0, 1, 0, 0, 0, 90, 0, 0, 0, 0, 0, 0, 0, 0xef, 0xbe, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0,
+    0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0,
+];
+
+#[test]
+fn refuses_ranges_that_cannot_be() {
+    let field = Err(PayloadError::HeaderField { offset: 0 });
+    // It ends at sequence 100, after a beginning of an epoch that is not 0.
+    assert_eq!(parse_with(&RANGE, 8, 100), field);
+    assert_eq!(parse_with(&RANGE, 8, 99), Ok(()));
+    assert_eq!(parse_with(&RANGE, 4, 0), field);
+    assert_eq!(parse_with(&RANGE, 4, 200), field);
+    assert_eq!(
+        parse_with(&RANGE, 29, 1),
+        Err(PayloadError::Reserved { offset: 29 })
+    );
+    for size in [16, 39] {
+        let error = PayloadError::Size {
+            expected: 40,
+            found: u64::try_from(size).unwrap(),
+        };
+        assert_eq!(
+            Control::parse(&control_header(), &RANGE[..size]),
+            Err(error)
+        );
+    }
+}
+
 #[test]
 fn literal_bytes() {
     let start = Control::Start {
@@ -36,14 +65,22 @@ fn literal_bytes() {
         source_epoch: 5,
         source_sequence: 77,
     };
+    let range = Control::Range {
+        from_epoch: 1,
+        from_sequence: 90,
+        from_digest: 0xbeef,
+        record_count: 3,
+        size: 512,
+    };
     for (control, bytes, name) in [
         (start, &START[..], "start"),
         (end, &END, "end"),
         (resync, &RESYNC, "resync"),
         (watermark, &WATERMARK, "watermark"),
+        (range, &RANGE, "range"),
     ] {
         assert_eq!(Control::parse(&control_header(), bytes), Ok(control));
-        let mut out = [0xaa; 20];
+        let mut out = [0xaa; 64];
         assert_eq!(control.write(&mut out), Some(bytes.len()));
         assert_eq!(&out[..bytes.len()], bytes);
         assert_eq!((control.size(), control.name()), (bytes.len(), name));
@@ -60,7 +97,7 @@ fn parse_with(bytes: &[u8], offset: usize, byte: u8) -> Result<(), PayloadError>
 
 #[test]
 fn refuses_unknown_kinds_of_any_size() {
-    for found in 4..=u8::MAX {
+    for found in 5..=u8::MAX {
         let unknown = Err(PayloadError::UnknownControl { found });
         assert_eq!(parse_with(&END, 0, found), unknown);
         assert_eq!(parse_with(&START, 0, found), unknown);
