@@ -10,6 +10,7 @@ pub mod capture;
 pub mod derive;
 pub mod gate;
 mod graph;
+pub mod merge;
 pub mod process;
 pub mod sequencer;
 pub mod session;
