@@ -11,6 +11,7 @@
 //! - [`index`]: real HNSW indexes, whose graphs travel with their rows.
 //! - [`array_delta`], [`inspect`]: the change between two arrays as a `.delta` file, and what
 //!   such a file holds.
+//! - [`serve`]: a stream over HTTP, followed by readers that resume where they were cut off.
 //! - [`sample`]: small real streams that travel inside this crate.
 //! - [`synthetic`]: rows and changes that are made up as they are needed.
 //! - [`workers`]: applying batches in parallel; [`telemetry`]: counters for the `metrics` facade.
@@ -44,6 +45,7 @@ pub mod output;
 pub mod region;
 pub mod replay;
 pub mod sample;
+pub mod serve;
 pub mod source;
 pub mod stream;
 pub mod synthetic;

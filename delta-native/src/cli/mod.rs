@@ -11,6 +11,7 @@ mod export;
 mod inspect;
 mod replay;
 mod stages;
+mod serve;
 mod verify;
 
 use std::io::{self, Write};
@@ -46,6 +47,7 @@ enum Command {
     Export(export::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Serve(serve::Args),
     Completions(completions::Args),
 }
 
@@ -60,6 +62,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Verify(args)) => verify::run(args),
+        Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Completions(args)) => completions::run(args),
     };
     result.unwrap_or_else(|error| {
