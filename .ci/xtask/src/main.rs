@@ -7,6 +7,7 @@ mod fuzz;
 mod lint;
 mod loom;
 mod no_os;
+mod page;
 mod proof;
 mod sanitize;
 mod setup;
@@ -48,6 +49,11 @@ const COMMANDS: &[Command] = &[
         name: "wasm",
         about: "Build delta-wasm for wasm32, scalar and simd128, and print the sizes",
         run: |rest| without_arguments(rest, wasm::build),
+    },
+    Command {
+        name: "page",
+        about: "Build the modules, and gather the live page for `delta serve --site`",
+        run: |rest| without_arguments(rest, page::build),
     },
     Command {
         name: "wasm-replay",

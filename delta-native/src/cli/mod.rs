@@ -10,8 +10,8 @@ mod diff;
 mod export;
 mod inspect;
 mod replay;
-mod stages;
 mod serve;
+mod stages;
 mod verify;
 
 use std::io::{self, Write};
