@@ -40,6 +40,12 @@ impl TensorSendError {
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Ring(ReserveError::Full { .. }))
     }
+
+    /// Whether the edit changes nothing, so that there is nothing to send.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        matches!(self, Self::Prepare(TensorPrepareError::Unchanged))
+    }
 }
 
 impl TensorStream<'_, '_> {
