@@ -2,6 +2,7 @@
 //!
 //! A vector store captures what it writes; a replica, which may be anywhere, applies it. Between
 //! them here is nothing but headers and payloads, handed over one by one.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use delta_core::checkpoint::CheckpointMarker;
 use delta_core::header::DeltaHeader;

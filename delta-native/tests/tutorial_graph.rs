@@ -4,6 +4,11 @@
 //! write did to the graph. The replica applies records and is searched by Delta's own search.
 
 #![cfg(feature = "hnsw-stable")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "the numbers of this test are small"
+)]
 
 use std::error::Error;
 

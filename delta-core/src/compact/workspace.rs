@@ -147,10 +147,7 @@ impl<'m> Workspace<'m> {
     /// The number of a slot's entity.
     #[inline]
     pub(super) fn number(&self, slot: u32) -> Option<u32> {
-        match self.find(slot) {
-            Ok(number) => Some(number),
-            Err(_) => None,
-        }
+        self.find(slot).ok()
     }
 
     #[inline]

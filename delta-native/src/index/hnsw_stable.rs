@@ -120,7 +120,7 @@ struct AnyMetric(Metric);
 impl ::hnsw_stable::Metric for AnyMetric {
     type Family = Dense<f32>;
 
-    fn distance<'a, 'b>(&self, a: &'a [f32], b: &'b [f32]) -> f32 {
+    fn distance(&self, a: &[f32], b: &[f32]) -> f32 {
         match self.0 {
             Metric::Dot => InnerProduct::<f32>::new().distance(a, b),
             Metric::Cosine => Cosine::<f32>::new().distance(a, b),
@@ -157,13 +157,13 @@ impl VectorStore for Rows {
         self.dim
     }
 
-    fn vector<'a>(&'a self, id: NodeId) -> Option<&'a [f32]> {
+    fn vector(&self, id: NodeId) -> Option<&[f32]> {
         self.row(id.as_usize())
     }
 }
 
 impl VectorStoreMut for Rows {
-    fn set<'a>(&self, id: NodeId, _: &'a [f32]) -> Result<(), Error> {
+    fn set(&self, id: NodeId, _: &[f32]) -> Result<(), Error> {
         self.row(id.as_usize())
             .map(|_| ())
             .ok_or(Error::MissingVector)

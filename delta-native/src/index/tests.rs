@@ -1,3 +1,10 @@
+//! Captured indexes against their shadows.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "the numbers of these tests are small"
+)]
+
 use delta_core::graph::capture::GraphCapture;
 use delta_core::kernel::distance::Metric;
 use proptest::prelude::*;

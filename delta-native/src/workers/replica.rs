@@ -47,10 +47,13 @@ pub struct ShardedReplica {
     attributes: RwLock<Attributes>,
 }
 
+/// Metadata of a slot.
+type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
+
 /// Ids and metadata by slot.
 #[derive(Debug, Default)]
 struct Attributes {
-    slots: Vec<(Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>)>,
+    slots: Vec<(Vec<u8>, Pairs)>,
 }
 
 impl ShardedReplica {

@@ -1,4 +1,8 @@
 //! Forked batches against one applier; readers at the ends of batches.
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "the numbers of these tests are small"
+)]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

@@ -288,6 +288,9 @@ impl<'m, S: Select, T: Transform> Derived<'m, S, T> {
     }
 }
 
+/// A derived stream and the ring that it goes into.
+pub type Output<'m, S, T, M, N> = (Derived<'m, S, T>, Producer<M, N>);
+
 /// Offers a record of the source to each of several derived streams and their rings.
 ///
 /// # Errors
@@ -296,7 +299,7 @@ impl<'m, S: Select, T: Transform> Derived<'m, S, T> {
 pub fn route<R, S, T, M, N>(
     record: &Record<'_>,
     source: &R,
-    outputs: &mut [(Derived<'_, S, T>, Producer<M, N>)],
+    outputs: &mut [Output<'_, S, T, M, N>],
 ) -> Result<(), DeriveError>
 where
     R: Replica + ?Sized,

@@ -16,7 +16,7 @@ use crate::{
     record::Record,
     ring::StaticRing,
     store::{Replica, SliceMemory, SliceStore, Slot, state_digest},
-    testing::{Memory, bits_of, view},
+    testing::{Memory, Pairs, bits_of, view},
 };
 use proptest::prelude::*;
 
@@ -59,13 +59,16 @@ impl Room {
     }
 }
 
+/// Row, id, whether it is deleted, metadata.
+type Expected = (Vec<u32>, Option<Vec<u8>>, bool, Pairs);
+
 /// What a derived state must be: the live, selected entities in the order of the source's slots.
 fn expected<S: Select, T: Transform>(
     source: &SliceStore<'_>,
     select: &S,
     transform: &T,
     deleted_at_start: &[bool],
-) -> Vec<(Vec<u32>, Option<Vec<u8>>, bool, Vec<(Vec<u8>, Vec<u8>)>)> {
+) -> Vec<Expected> {
     let dim = usize::try_from(transform.dim(source.dim())).unwrap();
     let mut found = vec![];
     for slot in 0..source.slot_count() {

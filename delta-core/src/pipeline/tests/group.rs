@@ -57,7 +57,7 @@ proptest! {
         prop_assert_eq!(result.applied as usize, tail.len());
         for expected in (0..tail.len()).rev() {
             let position = applier.step_back(&mut store, &mut undo).unwrap();
-            prop_assert_eq!(position.sequence as usize, head.len() + expected);
+            prop_assert_eq!(position.sequence, (head.len() + expected) as u64);
             prop_assert_eq!(position.digest, shown(&store).1);
         }
         prop_assert_eq!((shown(&store), applier.current_position()), (before.0, before.1));

@@ -115,13 +115,16 @@ fn run_with<I: VectorIndex>(
     .report(stream, applied, &timing)
 }
 
+/// What the writer has at the end, what the replica's side counted, and where that ended.
+type Replicated<'m, 's, I, M> = (Written<'m, 's, I, M>, (Recorder, Position));
+
 /// The stream through the ring, on two threads.
 fn replicate<'m, 's, I: VectorIndex, M: Mem + Send>(
     stream: &'s Stream,
     (index, shadow, capture): (I, Adjacency<'m>, Capture<'m, M>),
     consumer: Consumer<M>,
     store: &mut SliceStore<'_>,
-) -> Result<(Written<'m, 's, I, M>, (Recorder, Position)), ReplayError> {
+) -> Result<Replicated<'m, 's, I, M>, ReplayError> {
     let shared = Shared {
         clock: StdClock::new(),
         mode: Mode::Throughput { batch: 1 },
