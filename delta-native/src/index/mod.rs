@@ -13,6 +13,15 @@
 //! An index of your own needs [`IndexView`] alone; [`VectorIndex`] is what this crate's replays and
 //! tests ask of an index beside that. Nodes are slots: the keys that an index is given count up
 //! from 0, and a deleted one is never used again.
+#![cfg_attr(
+    not(any(feature = "hnsw-stable", feature = "usearch")),
+    allow(
+        dead_code,
+        unused_variables,
+        unused_imports,
+        reason = "a build without an index has nobody that calls this"
+    )
+)]
 
 mod captured;
 #[cfg(feature = "hnsw-stable")]

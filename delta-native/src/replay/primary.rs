@@ -45,6 +45,10 @@ impl<'s> Primary<'s> {
     }
 
     /// All rows, one behind another.
+    #[cfg_attr(
+        not(any(feature = "hnsw-stable", feature = "usearch")),
+        allow(dead_code, reason = "replays with an index alone ask for them")
+    )]
     pub(super) fn rows(&self) -> &[f32] {
         &self.rows
     }

@@ -1,5 +1,14 @@
 //! A stream through a real index: its graph travels with the rows, and at the end the replica's is
 //! compared with the index, searched beside it, and timed against building the index again.
+#![cfg_attr(
+    not(any(feature = "hnsw-stable", feature = "usearch")),
+    allow(
+        dead_code,
+        unused_variables,
+        unused_imports,
+        reason = "a build without an index has nobody that calls this"
+    )
+)]
 
 mod memory;
 mod recorder;
