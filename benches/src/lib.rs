@@ -14,6 +14,7 @@
 
 pub mod contest;
 pub mod contests;
+pub mod graph;
 pub mod groups;
 pub mod load;
 pub mod measure;

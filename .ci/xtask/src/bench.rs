@@ -9,43 +9,78 @@ use anyhow::{Context, Result, ensure};
 use crate::shell;
 
 const PAGE: &str = "benches/BENCHMARKS.md";
-const PLOT: &str = "benches/ratios.svg";
+const PLOTS: [&str; 2] = ["benches/ratios.svg", "benches/scale.svg"];
 /// What stands between these lines of the page is written by `--write`.
 const BEGIN: &str = "<!-- begin: cargo xtask bench --write -->";
 const END: &str = "<!-- end: cargo xtask bench --write -->";
 
 /// Builds and runs the comparison. `--quick`, `--json` and names of groups are handed on; `--write`
-/// renews the page and the plot.
+/// renews the page and the plots. Without names, the wasm modules are timed in Node too.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (write, handed_on): (Vec<_>, Vec<_>) =
         arguments.iter().partition(|word| *word == "--write");
-    let mut compare = shell::command(&build()?.to_string_lossy());
+    let programs = build()?;
+    let mut compare = shell::command(&programs.join("compare").to_string_lossy());
     compare.args(&handed_on);
+    let is_everything = handed_on.iter().all(|word| word.starts_with("--"));
+    if let Some(rows) = is_everything.then(wasm_rows).flatten() {
+        compare.arg("--rows").arg(rows);
+    }
     if write.is_empty() {
         return silently(&mut compare);
     }
-    let table = shell::target_dir("bench-rows.md");
-    compare.arg("--svg").arg(PLOT).arg("--markdown").arg(&table);
+    let [rows, costs] = ["compare.md", "scale.md"].map(shell::target_dir);
+    let [rows_plot, costs_plot] = PLOTS;
+    compare
+        .arg("--markdown")
+        .arg(&rows)
+        .arg("--svg")
+        .arg(rows_plot);
     silently(&mut compare)?;
-    let table = fs::read_to_string(&table).with_context(|| table.display().to_string())?;
+    let mut scale = shell::command(&programs.join("scale").to_string_lossy());
+    silently(
+        scale
+            .arg("--markdown")
+            .arg(&costs)
+            .arg("--svg")
+            .arg(costs_plot),
+    )?;
+    let read =
+        |file: &PathBuf| fs::read_to_string(file).with_context(|| file.display().to_string());
     let words: Vec<_> = handed_on.iter().map(|word| format!(" {word}")).collect();
     let generated = format!(
-        "{}\nCommand: `cargo xtask bench --write{}`; {table}",
+        "{}\nCommand: `cargo xtask bench --write{}`; {}\n## Cost against size\n\n{}",
         machine()?,
-        words.concat()
+        words.concat(),
+        read(&rows)?,
+        read(&costs)?
     );
     let page = shell::root().join(PAGE);
     let text = fs::read_to_string(&page).with_context(|| PAGE.to_owned())?;
     fs::write(&page, replaced(&text, &generated)?).with_context(|| PAGE.to_owned())
 }
 
-/// The command, built. Nothing is printed on stdout, which may be JSON.
+/// The folder of the programs, built. Nothing is printed on stdout, which may be JSON.
 fn build() -> Result<PathBuf> {
     let mut cargo = shell::cargo(["build", "--release", "--package", "delta-benches"]);
-    silently(cargo.args(["--bin", "compare"]).stdout(Stdio::null()))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| shell::root().join("target"), PathBuf::from);
-    Ok(target.join("release").join("compare"))
+    silently(cargo.args(["--bins"]).stdout(Stdio::null()))?;
+    Ok(shell::release_dir())
+}
+
+/// A file of rows of the kernels in Node; none, with the reason on stderr, where they cannot be
+/// built or run.
+fn wasm_rows() -> Option<PathBuf> {
+    let file = shell::target_dir("wasm-rows.json");
+    let timed = std::env::current_exe().is_ok_and(|xtask| {
+        let mut xtask = shell::command(&xtask.to_string_lossy());
+        xtask.args(["wasm-bench", "--rows"]).arg(&file);
+        let status = xtask.stdout(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    });
+    if !timed {
+        eprintln!("no rows of wasm in Node: `cargo xtask wasm-bench` says why");
+    }
+    timed.then_some(file)
 }
 
 /// Runs without naming the command.

@@ -4,6 +4,7 @@ mod bench;
 mod build_std;
 mod cross;
 mod fuzz;
+mod instructions;
 mod lint;
 mod loom;
 mod no_os;
@@ -63,7 +64,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "wasm-bench",
         about: "Time the wasm modules in Node: kernels, latency, ring",
-        run: |rest| without_arguments(rest, wasm_bench::run),
+        run: wasm_bench::run,
     },
     Command {
         name: "targets",
@@ -111,6 +112,11 @@ const COMMANDS: &[Command] = &[
         run: bench::run,
     },
     Command {
+        name: "instructions",
+        about: "Count the hot kernels' instructions and compare; --renew: write the figures anew",
+        run: instructions::run,
+    },
+    Command {
         name: "proof",
         about: "Run all of these: proof [--seconds N] [--markdown FILE] [CHECK...]",
         run: proof::run,
@@ -153,7 +159,7 @@ fn without_arguments(rest: &[String], run: impl FnOnce() -> Result<()>) -> Resul
 fn help() -> String {
     let mut text = String::from("Usage: cargo xtask COMMAND\n\nCommands:\n");
     for Command { name, about, .. } in COMMANDS {
-        text += &format!("  {name:<11} {about}\n");
+        text += &format!("  {name:<12} {about}\n");
     }
     text += &format!("\nChecks of `test`: {}\n", summary::names_of(test::CHECKS));
     text += &format!("Checks of `lint`: {}\n", summary::names_of(lint::CHECKS));

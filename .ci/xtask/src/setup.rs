@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::build_std::{self, BuildStd};
-use crate::shell;
+use crate::{instructions, shell};
 
 /// Oldest Node that has the `node:test` runner in full.
 const NODE_MAJOR: u32 = 18;
@@ -38,6 +38,7 @@ const NEEDS: &[Need] = &[
         debian_packages: &["g++"],
         otherwise: &[],
     },
+    instructions::VALGRIND,
 ];
 
 /// Meets the needs of the tests.

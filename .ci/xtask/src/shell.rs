@@ -17,6 +17,13 @@ pub(crate) fn target_dir(name: &str) -> PathBuf {
     root().join("target").join(name)
 }
 
+/// Where `cargo build --release` puts programs of the workspace.
+pub(crate) fn release_dir() -> PathBuf {
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("release")
+}
+
 /// `program` from PATH, to be run in the root folder.
 pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::summary::{self, Check};
-use crate::{loom, setup, shell, targets, wasm};
+use crate::{instructions, loom, setup, shell, targets, wasm};
 
 pub(crate) const CHECKS: &[Check] = &[
     Check {
@@ -45,6 +45,11 @@ pub(crate) const CHECKS: &[Check] = &[
         name: "targets",
         about: "no allocator: thumbv7m and wasm32 with `core` alone",
         run: || built(targets::prove()),
+    },
+    Check {
+        name: "instructions",
+        about: "the hot kernels take no more instructions than they did",
+        run: instructions::check,
     },
     Check {
         name: "fuzz",

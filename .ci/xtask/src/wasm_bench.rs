@@ -1,7 +1,7 @@
 //! `cargo xtask wasm-bench`: times the wasm modules in Node, kernels beside the same natively and
 //! beside a peer's.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::build_std::BuildStd;
 use crate::{shell, wasm};
@@ -9,8 +9,20 @@ use crate::{shell, wasm};
 const MANIFEST: &str = "delta-wasm/bench/kernels/Cargo.toml";
 
 /// Builds what is timed, then times it. Figures mean something on a machine that does nothing else.
-pub(crate) fn run() -> Result<()> {
-    wasm::build()?;
+/// `--rows FILE` times the kernels alone and writes them to FILE as rows of the benches.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    match arguments {
+        [] => {
+            wasm::build()?;
+            kernels(None)?;
+            shell::run(shell::command("node").arg("delta-wasm/bench/pipeline.mjs"))
+        }
+        [word, file] if word == "--rows" => kernels(Some(file)),
+        _ => bail!("unknown arguments: wasm-bench [--rows FILE]"),
+    }
+}
+
+fn kernels(rows: Option<&String>) -> Result<()> {
     let target_dir = shell::target_dir("wasm-bench");
     let mut native = shell::cargo(["build", "--release", "--manifest-path", MANIFEST]);
     shell::run(native.arg("--target-dir").arg(&target_dir))?;
@@ -27,6 +39,6 @@ pub(crate) fn run() -> Result<()> {
     let mut kernels = shell::command("node");
     kernels.arg("delta-wasm/bench/kernels.mjs");
     kernels.arg(target_dir.join(wasm::TARGET).join(file));
-    shell::run(kernels.arg(target_dir.join("release/wasm-bench-kernels")))?;
-    shell::run(shell::command("node").arg("delta-wasm/bench/pipeline.mjs"))
+    kernels.arg(target_dir.join("release/wasm-bench-kernels"));
+    shell::run(kernels.args(rows))
 }

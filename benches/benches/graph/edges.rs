@@ -7,7 +7,7 @@ use criterion::Criterion;
 use delta_core::graph::Edit;
 use delta_native::index::VectorIndex;
 
-use crate::workload::{Built, NODES, apply, general_size, graph, replica};
+use delta_benches::graph::{Built, NODES, apply, general_size, graph, replica};
 
 pub(crate) fn report<I: VectorIndex>(built: &Built<I>) {
     let mut replica = graph();
@@ -51,28 +51,12 @@ pub(crate) fn report<I: VectorIndex>(built: &Built<I>) {
 
 /// The inserts of the second half, where memory is far; the first half is not timed.
 pub(crate) fn inserts<I: VectorIndex>(criterion: &mut Criterion, built: &Built<I>) {
-    let (first, second) = built.changes.split_at(built.changes.len() / 2);
-    let mut replica = graph();
-    criterion.benchmark_group("graph").bench_function(
-        format!("apply_insert_{}", I::KIND.name()),
-        |bencher| {
-            bencher.iter_custom(|iterations| {
-                let (mut left, mut time) = (iterations, Duration::ZERO);
-                while left > 0 {
-                    assert!(replica.apply([Edit::Clear]).is_ok());
-                    assert!(first.iter().all(|change| apply(&mut replica, change)));
-                    let count = left.min(second.len() as u64);
-                    let start = Instant::now();
-                    for change in second.iter().take(usize::try_from(count).unwrap_or(0)) {
-                        assert!(apply(&mut replica, change));
-                    }
-                    time += start.elapsed();
-                    left -= count;
-                }
-                time
-            });
-        },
-    );
+    let mut burst = delta_benches::contests::graph::inserts(built.changes.clone());
+    criterion
+        .benchmark_group("graph")
+        .bench_function(format!("apply_insert_{}", I::KIND.name()), |bencher| {
+            bencher.iter_custom(&mut burst)
+        });
 }
 
 /// Edges that a full replica lacks, added, and removed again.

@@ -8,12 +8,11 @@
 
 mod edges;
 mod search;
-mod workload;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use delta_benches::graph::{Rows, built};
 use delta_benches::quick_criterion;
 use delta_native::index::{HnswStable, VectorIndex};
-use workload::{Rows, built};
 
 fn one_index<I: VectorIndex>(criterion: &mut Criterion, rows: &Rows) {
     let built = built::<I>(rows);

@@ -11,8 +11,8 @@ use delta_core::kernel::distance::Query;
 use delta_native::index::{Found, VectorIndex};
 
 #[cfg(feature = "graph-peers")]
-use crate::workload::EF;
-use crate::workload::{Built, COUNT, NODES, PARAMETERS, Rows, replica};
+use delta_benches::graph::EF;
+use delta_benches::graph::{Built, COUNT, NODES, PARAMETERS, Rows, replica};
 
 /// Delta's search on a graph, as it is called by the benches: scratch and output are kept.
 struct GraphSearch<'r> {

@@ -1,7 +1,7 @@
-//! `compare [--quick] [--json] [--markdown FILE] [--svg FILE] [GROUP...]`: all contests, ours and
-//! the peers in turn. `cargo xtask bench` builds and runs it.
+//! `compare [--quick] [--json] [--rows FILE] [--markdown FILE] [--svg FILE] [GROUP...]`: all
+//! contests, ours and the peers in turn. `cargo xtask bench` builds and runs it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
@@ -14,6 +14,8 @@ struct Options {
     json: bool,
     markdown: Option<PathBuf>,
     svg: Option<PathBuf>,
+    /// Rows that were measured elsewhere, as JSON.
+    rows: Option<PathBuf>,
     /// Names of groups; empty: all.
     groups: Vec<String>,
 }
@@ -34,6 +36,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
         json: false,
         markdown: None,
         svg: None,
+        rows: None,
         groups: Vec::new(),
     };
     while let Some(word) = words.next() {
@@ -42,6 +45,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
             "--quick" => options.effort = Effort::QUICK,
             "--json" => options.json = true,
             "--markdown" => options.markdown = Some(file()?),
+            "--rows" => options.rows = Some(file()?),
             "--svg" => options.svg = Some(file()?),
             name if GROUPS.iter().any(|group| group.name == name) => options.groups.push(word),
             _ => {
@@ -71,6 +75,9 @@ fn run(options: &Options) -> Result<()> {
         }
     }
     let load = load.end();
+    if let Some(file) = &options.rows {
+        add_rows(file, options, &mut rows)?;
+    }
     eprintln!("{load}");
     if options.json {
         println!("{}", serde_json::to_string_pretty(&rows)?);
@@ -102,4 +109,17 @@ fn run_group(group: &Group, options: &Options, rows: &mut Vec<Row>) {
         }
         rows.extend(found);
     }
+}
+
+/// Adds rows that were measured elsewhere.
+fn add_rows(file: &Path, options: &Options, rows: &mut Vec<Row>) -> Result<()> {
+    let text = std::fs::read(file).with_context(|| file.display().to_string())?;
+    let found: Vec<Row> = serde_json::from_slice(&text).context("rows")?;
+    if !options.json {
+        found
+            .iter()
+            .for_each(|row| println!("{}", report::line(row)));
+    }
+    rows.extend(found);
+    Ok(())
 }

@@ -4,6 +4,7 @@ pub mod codec;
 pub mod dense;
 pub mod diff;
 pub mod digest;
+pub mod graph;
 pub mod latency;
 pub mod pipeline;
 pub mod rings;
@@ -62,6 +63,12 @@ pub const GROUPS: &[Group] = &[
         about: "a row's change to bytes, and bytes into a row",
         is_two_threads: false,
         build: codec::contests,
+    },
+    Group {
+        name: "graph",
+        about: "a replica's edges beside building the index again",
+        is_two_threads: false,
+        build: graph::contests,
     },
     Group {
         name: "rings",

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use crate::contest::{Contest, Unit};
 use crate::queues::{
-    BATCH, PAYLOAD, Receiver, Sender, bbqueue, crossbeam, delta, disruptor, heapless, record,
-    ringbuf, rtrb,
+    BATCH, PAYLOAD, Receiver, Record, Sender, bbqueue, crossbeam, delta, disruptor, heapless,
+    record, ringbuf, rtrb,
 };
 use crate::threads::time_pair;
 use crate::timing::Burst;
@@ -79,11 +79,12 @@ fn payloads() -> Contest {
         .peer("disruptor", BAR, with_payload(&ends(disruptor::new())))
 }
 
-/// Times `send(sender, count)` beside `take(receiver, left)`, which says how many it took.
+/// Times `send(sender, count)` beside `take(receiver, left, sum)`, which says how many it took and
+/// adds all words of them to `sum`: who only gets a reference must read too.
 fn burst<S: Sender + 'static, R: Receiver + 'static>(
     ends: &Ends<S, R>,
     mut send: impl FnMut(&mut S, u64) + Send + 'static,
-    mut take: impl FnMut(&mut R, u64) -> u64 + Send + 'static,
+    mut take: impl FnMut(&mut R, u64, &mut Record) -> u64 + Send + 'static,
 ) -> Burst {
     let ends = Rc::clone(ends);
     Box::new(move |count| {
@@ -92,13 +93,14 @@ fn burst<S: Sender + 'static, R: Receiver + 'static>(
         time_pair(
             move || send(sender, count),
             move || {
-                let mut left = count;
+                let (mut left, mut sum) = (count, [0; 8]);
                 while left > 0 {
-                    match take(receiver, left) {
+                    match take(receiver, left, &mut sum) {
                         0 => spin_loop(),
                         taken => left -= taken,
                     }
                 }
+                black_box(sum);
             },
         )
     })
@@ -109,17 +111,19 @@ fn send_singles<S: Sender>(sender: &mut S, count: u64) {
 }
 
 fn one_by_one<S: Sender + 'static, R: Receiver + 'static>(ends: &Ends<S, R>) -> Burst {
-    burst(ends, send_singles, |receiver, _| {
-        u64::from(receiver.receive(|record| {
-            black_box(record);
-        }))
+    burst(ends, send_singles, |receiver, _, sum| {
+        u64::from(receiver.receive(|record| add(sum, record)))
     })
 }
 
-fn take_many<R: Receiver>(receiver: &mut R, left: u64) -> u64 {
-    receiver.receive_many(left, |record| {
-        black_box(record);
-    })
+fn take_many<R: Receiver>(receiver: &mut R, left: u64, sum: &mut Record) -> u64 {
+    receiver.receive_many(left, |record| add(sum, record))
+}
+
+fn add(sum: &mut Record, record: &Record) {
+    for (sum, word) in sum.iter_mut().zip(record) {
+        *sum ^= word;
+    }
 }
 
 fn many_read<S: Sender + 'static, R: Receiver + 'static>(ends: &Ends<S, R>) -> Burst {
@@ -146,7 +150,7 @@ fn with_payload<S: Sender + 'static, R: Receiver + 'static>(ends: &Ends<S, R>) -
         move |sender, count| {
             (0..count).for_each(|_| sender.send_payload(black_box(&source)));
         },
-        move |receiver, _| {
+        move |receiver, _, _| {
             let taken = receiver.receive_payloads(&mut target);
             black_box(&mut target);
             taken

@@ -2,7 +2,6 @@
 
 use std::hint::spin_loop;
 
-use bytemuck::cast_slice_mut;
 use delta_core::ring::{Consumer, Producer, RawMem, ReserveError, StaticRing};
 
 use super::{PAYLOAD, PAYLOAD_AREA, Receiver, Record, SLOTS, Sender};
@@ -99,9 +98,7 @@ impl Receiver for DeltaReceiver {
     fn receive(&mut self, mut read: impl FnMut(&Record)) -> bool {
         match self.0.poll() {
             Ok(Some(received)) => {
-                let mut record = [0; 8];
-                cast_slice_mut(&mut record).copy_from_slice(received.header());
-                read(&record);
+                read(&bytemuck::must_cast(*received.header()));
                 received.done();
                 true
             }

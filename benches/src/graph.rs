@@ -12,14 +12,21 @@ use delta_core::kernel::distance::{Metric, distance, order_key};
 use delta_native::index::{GraphMemory, IndexParameters, VectorIndex};
 use delta_native::stream::Stream;
 
-pub(crate) const NODES: u32 = 20_000;
-pub(crate) const QUERIES: u32 = 1_000;
-pub(crate) const DIM: u32 = 128;
-pub(crate) const EF: u32 = 100;
-pub(crate) const COUNT: usize = 10;
-pub(crate) const RECALL: f64 = 0.98;
+/// Nodes of the graph.
+pub const NODES: u32 = 20_000;
+/// Rows to search for.
+pub const QUERIES: u32 = 1_000;
+/// Components of a row.
+pub const DIM: u32 = 128;
+/// Candidates that an index keeps while it inserts.
+pub const EF: u32 = 100;
+/// Rows that a search returns.
+pub const COUNT: usize = 10;
+/// The share of the nearest rows that every side must find.
+pub const RECALL: f64 = 0.98;
 
-pub(crate) const PARAMETERS: IndexParameters = IndexParameters {
+/// What the indexes are built with.
+pub const PARAMETERS: IndexParameters = IndexParameters {
     dim: DIM,
     nodes_max: NODES,
     links: 16,
@@ -28,22 +35,27 @@ pub(crate) const PARAMETERS: IndexParameters = IndexParameters {
 };
 
 /// An empty graph whose memory is never freed.
-pub(crate) fn graph() -> Adjacency<'static> {
+#[must_use]
+pub fn graph() -> Adjacency<'static> {
     let memory = GraphMemory::new(PARAMETERS.shape());
     let memory = memory.unwrap_or_else(|error| unreachable!("{error}"));
     Box::leak(Box::new(memory)).empty_graph()
 }
 
 /// Rows to index and rows to search for, around the same centres.
-pub(crate) struct Rows {
-    pub(crate) indexed: Vec<f32>,
+pub struct Rows {
+    /// One behind another.
+    pub indexed: Vec<f32>,
     queries: Vec<f32>,
     /// Of each query, the keys of the distances that the nearest rows have, ascending.
     exact: Vec<Vec<u32>>,
 }
 
 impl Rows {
-    pub(crate) fn new() -> Self {
+    /// Clustered rows.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it takes seconds")]
+    pub fn new() -> Self {
         let stream = Stream::clustered(NODES + QUERIES, DIM);
         let stream = stream.unwrap_or_else(|error| unreachable!("{error}"));
         let mut indexed: Vec<f32> = stream.iter().flat_map(|event| event.row).copied().collect();
@@ -64,15 +76,19 @@ impl Rows {
         Self { exact, ..rows }
     }
 
-    pub(crate) fn indexed(&self) -> impl Iterator<Item = &[f32]> {
+    /// The rows to index, by slot.
+    pub fn indexed(&self) -> impl Iterator<Item = &[f32]> {
         self.indexed.chunks_exact(DIM as usize)
     }
 
-    pub(crate) fn queries(&self) -> impl Iterator<Item = &[f32]> + Clone {
+    /// The rows to search for.
+    pub fn queries(&self) -> impl Iterator<Item = &[f32]> + Clone {
         self.queries.chunks_exact(DIM as usize)
     }
 
-    pub(crate) fn slices(&self) -> SliceRows<'_> {
+    /// The rows to index, as a search takes them.
+    #[must_use]
+    pub fn slices(&self) -> SliceRows<'_> {
         SliceRows {
             dim: DIM as usize,
             values: &self.indexed,
@@ -97,7 +113,7 @@ impl Rows {
     }
 
     /// The fewest candidates with which `search` reaches [`RECALL`].
-    pub(crate) fn candidates(
+    pub fn candidates(
         &self,
         name: &str,
         mut search: impl FnMut(u32, &[f32], &mut Vec<u32>),
@@ -115,18 +131,28 @@ impl Rows {
     }
 }
 
-pub(crate) fn key(query: &[f32], row: &[f32]) -> u32 {
+/// The order of a row by its distance.
+#[must_use]
+pub fn key(query: &[f32], row: &[f32]) -> u32 {
     order_key(distance(PARAMETERS.metric, query, row))
 }
 
 /// An index, and the changes that its inserts were.
-pub(crate) struct Built<I> {
-    pub(crate) index: I,
-    pub(crate) changes: Vec<(Vec<u8>, u64)>,
-    pub(crate) build: Duration,
+pub struct Built<I> {
+    /// The index.
+    pub index: I,
+    /// What each insert changed, encoded, and the digest after it.
+    pub changes: Vec<(Vec<u8>, u64)>,
+    /// How long the inserts took, without their capture.
+    pub build: Duration,
 }
 
-pub(crate) fn built<I: VectorIndex>(rows: &Rows) -> Built<I> {
+/// Inserts all rows into an index and captures the changes.
+///
+/// # Panics
+///
+/// If the index refuses a row or the capture misses a change.
+pub fn built<I: VectorIndex>(rows: &Rows) -> Built<I> {
     let index = I::new(&PARAMETERS);
     let mut index = index.unwrap_or_else(|error| unreachable!("{error}"));
     let mut capture = GraphCapture::new(graph());
@@ -151,7 +177,12 @@ pub(crate) fn built<I: VectorIndex>(rows: &Rows) -> Built<I> {
 }
 
 /// A graph with all changes.
-pub(crate) fn replica<I>(built: &Built<I>) -> Adjacency<'static> {
+///
+/// # Panics
+///
+/// If one is refused.
+#[must_use]
+pub fn replica<I>(built: &Built<I>) -> Adjacency<'static> {
     let mut replica = graph();
     assert!(
         built
@@ -162,8 +193,8 @@ pub(crate) fn replica<I>(built: &Built<I>) -> Adjacency<'static> {
     replica
 }
 
-/// Checks, decodes, predicts, compares the digest, and makes the change.
-pub(crate) fn apply(graph: &mut Adjacency<'_>, (bytes, digest): &(Vec<u8>, u64)) -> bool {
+/// Checks, decodes, predicts, compares the digest, and makes the change; false if it is refused.
+pub fn apply(graph: &mut Adjacency<'_>, (bytes, digest): &(Vec<u8>, u64)) -> bool {
     let Ok(change) = Change::parse(bytes) else {
         return false;
     };
@@ -174,7 +205,8 @@ pub(crate) fn apply(graph: &mut Adjacency<'_>, (bytes, digest): &(Vec<u8>, u64))
 }
 
 /// Bytes of a change's edits in the general form, its removals told by slot.
-pub(crate) fn general_size(graph: &Adjacency<'_>, bytes: &[u8]) -> usize {
+#[must_use]
+pub fn general_size(graph: &Adjacency<'_>, bytes: &[u8]) -> usize {
     let change = Change::parse(bytes).unwrap_or_else(|error| unreachable!("{error}"));
     let lists: Vec<(Edit<'_>, Vec<u32>, Vec<u32>)> = change
         .edits()
