@@ -16,13 +16,18 @@ pub const PAYLOAD_SIZE_MAX: usize = 1 << 30;
 
 /// Bit of the flags byte: the metadata section is LZ4-compressed.
 pub const FLAG_COMPRESSED: u8 = 1 << 0;
+/// Bit of the flags byte: rows after the record are not exactly those of its writer.
+pub const FLAG_LOSSY: u8 = 1 << 1;
+/// Bit of the flags byte: the record applies only to the rows that it was made against.
+pub const FLAG_RELATIVE: u8 = 1 << 2;
 /// Bit of the flags byte: the header carries the digest of the state after the record.
 pub const FLAG_HAS_DIGEST: u8 = 1 << 3;
 /// Bit of the flags byte: the payload carries a graph change.
 pub const FLAG_GRAPH: u8 = 1 << 4;
 /// Bit of the flags byte: the record changes a tensor.
 pub const FLAG_TENSOR: u8 = 1 << 5;
-const FLAGS_KNOWN: u8 = FLAG_COMPRESSED | FLAG_HAS_DIGEST | FLAG_GRAPH | FLAG_TENSOR;
+const FLAGS_KNOWN: u8 =
+    FLAG_COMPRESSED | FLAG_LOSSY | FLAG_RELATIVE | FLAG_HAS_DIGEST | FLAG_GRAPH | FLAG_TENSOR;
 
 /// Why 64 bytes are not a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +153,12 @@ pub struct DeltaHeader {
     pub operation: Operation,
     /// The metadata section is compressed (insert and update only).
     pub compressed: bool,
+    /// A row after the record is not exactly the writer's, but within the bound that its values
+    /// carry (insert, update and batch-update only).
+    pub lossy: bool,
+    /// Values are differences from the rows that the record was made against (update and
+    /// batch-update only).
+    pub relative: bool,
     /// The payload carries a graph change (insert, update and delete only).
     pub graph: bool,
     /// The record changes a tensor (update only, never compressed).
@@ -175,6 +186,8 @@ impl DeltaHeader {
             sequence,
             operation,
             compressed: false,
+            lossy: false,
+            relative: false,
             graph: false,
             tensor: false,
             vector_id_hash: 0,
@@ -231,6 +244,8 @@ impl DeltaHeader {
             sequence: u64::from_le_bytes(sequence),
             operation,
             compressed: flags & FLAG_COMPRESSED != 0,
+            lossy: flags & FLAG_LOSSY != 0,
+            relative: flags & FLAG_RELATIVE != 0,
             graph: flags & FLAG_GRAPH != 0,
             tensor: flags & FLAG_TENSOR != 0,
             vector_id_hash: u32::from_le_bytes([h0, h1, h2, h3]),
@@ -263,7 +278,9 @@ impl DeltaHeader {
         }
         let allowed = match self.operation {
             Operation::Update if self.tensor => FLAG_TENSOR,
-            Operation::Insert | Operation::Update => FLAG_COMPRESSED | FLAG_GRAPH,
+            Operation::Insert => FLAG_COMPRESSED | FLAG_LOSSY | FLAG_GRAPH,
+            Operation::Update => FLAG_COMPRESSED | FLAG_LOSSY | FLAG_RELATIVE | FLAG_GRAPH,
+            Operation::BatchUpdate => FLAG_LOSSY | FLAG_RELATIVE,
             Operation::Delete => FLAG_GRAPH,
             _ => 0,
         };
@@ -283,9 +300,11 @@ impl DeltaHeader {
     #[inline]
     const fn payload_flags(&self) -> u8 {
         let compressed = if self.compressed { FLAG_COMPRESSED } else { 0 };
+        let lossy = if self.lossy { FLAG_LOSSY } else { 0 };
+        let relative = if self.relative { FLAG_RELATIVE } else { 0 };
         let graph = if self.graph { FLAG_GRAPH } else { 0 };
         let tensor = if self.tensor { FLAG_TENSOR } else { 0 };
-        compressed | graph | tensor
+        compressed | lossy | relative | graph | tensor
     }
 
     /// The 64 bytes of this header, as outside a ring.

@@ -1,6 +1,6 @@
 use super::{
-    DeltaHeader, FLAG_COMPRESSED, FLAG_GRAPH, FLAG_HAS_DIGEST, HEADER_SIZE, HeaderError, Operation,
-    PAYLOAD_SIZE_MAX, VERSION, vector_id_hash,
+    DeltaHeader, FLAG_COMPRESSED, FLAG_GRAPH, FLAG_HAS_DIGEST, FLAG_LOSSY, FLAG_RELATIVE,
+    HEADER_SIZE, HeaderError, Operation, PAYLOAD_SIZE_MAX, VERSION, vector_id_hash,
 };
 use proptest::prelude::*;
 
@@ -23,6 +23,8 @@ const HEADER: DeltaHeader = DeltaHeader {
     sequence: 7,
     operation: Operation::Delete,
     compressed: false,
+    lossy: false,
+    relative: false,
     graph: false,
     tensor: false,
     vector_id_hash: 0x1e96_4e1f,
@@ -82,7 +84,7 @@ fn refuses_unknown_operations() {
 
 #[test]
 fn refuses_unknown_flags() {
-    for bit in [1, 2, 5, 6, 7] {
+    for bit in [5, 6, 7] {
         let bits = 1 << bit;
         assert_eq!(
             parse_with(9, [FLAG_HAS_DIGEST | bits]),
@@ -107,6 +109,22 @@ fn compressed_is_for_inserts_and_updates() {
         ..HEADER
     };
     assert_eq!(sealed.seal(&[]), Err(HeaderError::Flags { bits }));
+}
+
+#[test]
+fn lossy_and_relative_are_for_rows() {
+    for (bits, allowed) in [(FLAG_LOSSY, [0, 1, 3].as_slice()), (FLAG_RELATIVE, &[1, 3])] {
+        for operation in 0..6 {
+            let parsed = parse_with(8, [operation, FLAG_HAS_DIGEST | bits]);
+            if allowed.contains(&operation) {
+                let header = parsed.unwrap();
+                let found = (header.lossy, header.relative);
+                assert_eq!(found, (bits == FLAG_LOSSY, bits == FLAG_RELATIVE));
+            } else {
+                assert_eq!(parsed, Err(HeaderError::Flags { bits }));
+            }
+        }
+    }
 }
 
 #[test]
@@ -217,24 +235,25 @@ fn any_header() -> impl Strategy<Value = DeltaHeader> {
     let operation = (0..6_u8).prop_map(|wire| Operation::from_wire(wire).unwrap());
     let numbers = (1..=u64::MAX, any::<u64>(), 1..=u32::MAX);
     let payload_size = 0..=u32::try_from(PAYLOAD_SIZE_MAX).unwrap();
-    let others = any::<((bool, bool, bool), u32, u64, u64, Option<u64>)>();
+    let others = any::<([bool; 5], u32, u64, u64, Option<u64>)>();
     (operation, numbers, payload_size, others).prop_map(
         |(operation, (sequence, prev_sequence, epoch), payload_size, others)| {
-            let (bits, vector_id_hash, timestamp_us, checksum, state_digest) = others;
-            let (compressed, graph, tensor) = bits;
+            let (
+                [compressed, lossy, relative, graph, tensor],
+                vector_id_hash,
+                timestamp_us,
+                checksum,
+                digest,
+            ) = others;
+            let allowed = |operations: &[u8]| operations.contains(&(operation as u8));
             let tensor = tensor && operation == Operation::Update;
             DeltaHeader {
                 sequence,
                 operation,
-                compressed: compressed
-                    && !tensor
-                    && matches!(operation, Operation::Insert | Operation::Update),
-                graph: graph
-                    && !tensor
-                    && matches!(
-                        operation,
-                        Operation::Insert | Operation::Update | Operation::Delete
-                    ),
+                compressed: compressed && !tensor && allowed(&[0, 1]),
+                lossy: lossy && !tensor && allowed(&[0, 1, 3]),
+                relative: relative && !tensor && allowed(&[1, 3]),
+                graph: graph && !tensor && allowed(&[0, 1, 2]),
                 tensor,
                 vector_id_hash,
                 timestamp_us,
@@ -242,7 +261,7 @@ fn any_header() -> impl Strategy<Value = DeltaHeader> {
                 checksum,
                 prev_sequence: prev_sequence % sequence,
                 epoch,
-                state_digest,
+                state_digest: digest,
             }
         },
     )

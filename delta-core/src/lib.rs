@@ -41,7 +41,8 @@
 //! let (mut rows, mut slots, mut attributes) = ([0.0; 64], [Slot::default(); 16], [0; 1024]);
 //! let memory = SliceMemory { rows: &mut rows, slots: &mut slots, attributes: &mut attributes };
 //! let mut store = SliceStore::new(4, memory);
-//! let mut apply = Apply::new(rx, Applier::new(Position::START, &mut []));
+//! let mut scratch = [0; Applier::scratch_size_max(4)];
+//! let mut apply = Apply::new(rx, Applier::new(Position::START, &mut scratch));
 //! while apply.poll(&mut store)?.is_some() {}
 //!
 //! assert_eq!(store.row(slot).map(|row| row[2].to_bits()), Some((-0.0_f32).to_bits()));

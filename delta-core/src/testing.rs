@@ -44,11 +44,18 @@ pub(crate) fn bits_of(row: &[f32]) -> Vec<u32> {
     row.iter().map(|component| component.to_bits()).collect()
 }
 
+/// Applies `values` to `row`.
+pub(crate) fn apply_values(values: &Values<'_>, row: &mut [f32]) {
+    let mut scratch = vec![0; values.scratch_size()];
+    let old = row.to_vec();
+    values.decode(&old, &mut scratch).unwrap().apply(row);
+}
+
 /// Rows of `dim` components between which every component that `values` set changes, and no other.
 pub(crate) fn rows_between(values: &Values<'_>, dim: usize) -> (Vec<f32>, Vec<f32>) {
     let (mut new, mut ones) = (vec![0.0; dim], vec![f32::from_bits(!0); dim]);
-    values.apply(&mut new);
-    values.apply(&mut ones);
+    apply_values(values, &mut new);
+    apply_values(values, &mut ones);
     let old = new.iter().zip(ones).map(|(new, one)| {
         let set = new.to_bits() == one.to_bits();
         f32::from_bits(if set { !new.to_bits() } else { 0 })

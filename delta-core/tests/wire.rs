@@ -8,6 +8,7 @@
 )]
 
 use delta_core::{
+    codec::{DecodeError, Tag, Values},
     graph::{Adjacency, GraphBuffers, Shape, digest::graph_digest},
     header::{DeltaHeader, HeaderError, Operation},
     kernel::distance::Metric,
@@ -321,6 +322,76 @@ fn assert_same_but_compression(plain: &[u8], compressed: &[u8]) {
         (plain.values(), plain.id()),
         (compressed.values(), compressed.id())
     );
+}
+
+/// The lines of all fenced blocks of one kind, in order, as bytes.
+fn lines(kind: &str) -> Vec<(&'static str, Vec<Vec<u8>>)> {
+    let fence = format!("```{kind} ");
+    let blocks = WIRE.split(fence.as_str()).skip(1);
+    let bytes = |line: &str| {
+        let digits = line
+            .chars()
+            .map(|c| u8::try_from(c.to_digit(16).unwrap()).unwrap());
+        let digits: Vec<u8> = digits.collect();
+        digits
+            .chunks(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect()
+    };
+    blocks
+        .map(|block| {
+            let (name, rest) = block.split_once('\n').unwrap();
+            let (hex, _) = rest.split_once("```").unwrap();
+            (name, hex.lines().map(bytes).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn golden_values_decode_to_the_row_after() {
+    let words = |bytes: &[u8]| -> Vec<u32> {
+        let words = bytes
+            .chunks(4)
+            .map(|word| u32::from_le_bytes(word.try_into().unwrap()));
+        words.collect()
+    };
+    let mut tags = vec![];
+    for (name, lines) in lines("values") {
+        let [encoded, old, new] = lines.as_slice() else {
+            panic!("{name} has three lines");
+        };
+        let (old, new) = (words(old), words(new));
+        let old: Vec<f32> = old.into_iter().map(f32::from_bits).collect();
+        let dim = u32::try_from(new.len()).unwrap();
+        let values = Values::parse(encoded[0], &encoded[1..], dim).unwrap();
+        let mut scratch = vec![0; values.scratch_size()];
+        let mut row = old.clone();
+        values.decode(&old, &mut scratch).unwrap().apply(&mut row);
+        let row: Vec<u32> = row.into_iter().map(f32::to_bits).collect();
+        assert_eq!(row, new, "{name}");
+        tags.push(values.tag());
+    }
+    for tag in Tag::ALL.into_iter().skip(3) {
+        assert!(tags.contains(&tag), "{} has a vector", tag.name());
+    }
+}
+
+#[test]
+fn refused_values_are_refused() {
+    let blocks = frames("values-refused");
+    assert!(blocks.len() >= 20);
+    for (name, bytes) in blocks {
+        let (dim, tag) = (u32::from(bytes[0]), bytes[1]);
+        let row = vec![0.5; dim as usize];
+        let mut scratch = vec![0; 4 * row.len()];
+        let decoded = Values::parse(tag, &bytes[2..], dim)
+            .map_err(DecodeError::Values)
+            .and_then(|values| values.decode(&row, &mut scratch).map(|_| ()));
+        assert!(
+            matches!(decoded, Err(DecodeError::Values(_))),
+            "{name} was accepted"
+        );
+    }
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What a `.delta` file holds, record by record.
 
+use std::collections::BTreeMap;
+
+use delta_core::codec::Values;
 use delta_core::payload::metadata::SECTION_SIZE_MAX;
 use delta_core::payload::{Payload, control::Control};
 use delta_core::record::{Record, RecordError};
@@ -44,6 +47,19 @@ pub struct RecordSummary {
     pub digest: Option<String>,
 }
 
+/// What a codec was used for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CodecSummary {
+    /// The codec's name.
+    pub codec: &'static str,
+    /// Rows encoded with it.
+    pub rows: u64,
+    /// Their encoded values with tags, in bytes.
+    pub value_bytes: u64,
+    /// The same rows as they are: four bytes a component.
+    pub raw_bytes: u64,
+}
+
 /// A whole stream that passed every check that needs no state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct StreamSummary {
@@ -61,6 +77,8 @@ pub struct StreamSummary {
     pub updates: u64,
     /// Rows deleted.
     pub deletes: u64,
+    /// What each codec was used for, in the order of the codecs; those that were.
+    pub codecs: Vec<CodecSummary>,
     /// Digest of the base, 16 hex digits.
     pub base_digest: String,
     /// Digest of the state after the end, 16 hex digits.
@@ -80,10 +98,12 @@ pub fn inspect(
         bytes: bytes.len(),
         ..StreamSummary::default()
     };
+    let mut codecs = BTreeMap::new();
     let mut reader = StreamReader::new(bytes);
     loop {
         let offset = reader.offset();
         let Some(record) = reader.next().transpose()? else {
+            summary.codecs = codecs.into_values().collect();
             return Ok(summary);
         };
         if let Payload::Insert(vector) | Payload::Update(vector) = record.payload() {
@@ -95,6 +115,17 @@ pub fn inspect(
                     offset,
                     error: RecordError::Payload(error.into()),
                 })?;
+        }
+        match record.payload() {
+            Payload::Insert(vector) | Payload::Update(vector) => {
+                count(&mut codecs, vector.values(), vector.dim());
+            }
+            Payload::Batch(batch) => {
+                for entry in batch.entries() {
+                    count(&mut codecs, &entry.values, batch.dim());
+                }
+            }
+            _ => {}
         }
         let described = describe(&record, offset);
         summary.records += 1;
@@ -116,6 +147,20 @@ pub fn inspect(
         }
         visit(&described);
     }
+}
+
+/// Adds a row to those of its codec.
+fn count(codecs: &mut BTreeMap<u8, CodecSummary>, values: &Values<'_>, dim: u32) {
+    let tag = values.tag();
+    let summary = codecs.entry(tag as u8).or_insert(CodecSummary {
+        codec: tag.name(),
+        rows: 0,
+        value_bytes: 0,
+        raw_bytes: 0,
+    });
+    summary.rows += 1;
+    summary.value_bytes += values.size() as u64;
+    summary.raw_bytes += 4 * u64::from(dim);
 }
 
 fn describe(record: &Record<'_>, offset: usize) -> RecordSummary {

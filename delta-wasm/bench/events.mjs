@@ -9,11 +9,24 @@ const FLAG_COMPRESSED = 1;
 
 /** The payload of an insert or update: `{ slot, valueBytes, id, section }`. */
 export function vectorPayload(payload) {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-  const [valuesSize, idSize] = [view.getUint32(8, true), payload[12]];
-  const idAt = 16 + valuesSize;
+  let at = 1;
+  const varint = () => {
+    let value = 0;
+    for (let shift = 1; ; shift *= 128) {
+      const byte = payload[at];
+      at += 1;
+      value += (byte & 0x7f) * shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  const slot = varint();
+  varint(); // dim
+  const partsFollow = payload[0] >= 0x80;
+  const idSize = partsFollow ? payload[at++] : 0;
+  const valuesSize = partsFollow ? varint() : payload.length - at;
+  const idAt = at + valuesSize;
   return {
-    slot: view.getUint32(0, true),
+    slot,
     // With the tag.
     valueBytes: 1 + valuesSize,
     id: payload.slice(idAt, idAt + idSize),

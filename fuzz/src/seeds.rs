@@ -6,7 +6,7 @@ use std::{fs, io};
 
 use crate::oracle::frame::{self, HEADER_SIZE};
 use crate::oracle::region::{PAYLOAD_OFFSET, PAYLOAD_SIZE, STAMP, Shape, set_word};
-use crate::wire::{frames, golden_stream};
+use crate::wire::{first_lines, frames, golden_stream};
 
 /// Where inputs that have shown a fault are kept, in a folder of their target's name.
 pub fn regressions() -> PathBuf {
@@ -43,6 +43,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "payload_vector" => payload_vectors(),
         "payload_graph" => graph_changes(),
         "codec_decode" => codec_values(),
+        "codec_roundtrip" => codec_rows(),
         "kernel_differential" => kernel_rows(),
         "ring_region" => ring_regions(),
         "ring_hostile_consumer" => ring_operations(),
@@ -134,15 +135,39 @@ fn tensor_changes() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// The values of the golden rows, for rows of their dim.
+/// Rows in each of the ways that the target knows, with every codec, exact and with a bound.
+fn codec_rows() -> Vec<Vec<u8>> {
+    let row = |kind: u8| {
+        let words = (0..64_u32).map(|d| (0x3d00_0000 + d * 0x0003_1415) | (d & 1) << 31);
+        let words = words.flat_map(|bits| bits.to_le_bytes());
+        let changes = (0..64_u8).map(move |d| d.wrapping_mul(37) ^ kind);
+        words.chain(changes).collect::<Vec<u8>>()
+    };
+    let mut seeds = Vec::new();
+    for (codecs, kind) in [
+        (0x7f, 0),
+        (0x7f, 4),
+        (8, 8),
+        (16, 0x42),
+        (0x20, 0x7c),
+        (0x40, 3),
+    ] {
+        for bound in [0, 0x3b44_u16] {
+            let [low, high] = bound.to_le_bytes();
+            seeds.push([&[codecs, low, high, kind, 1, 2, 3, 4][..], &row(kind)].concat());
+        }
+    }
+    seeds
+}
+
+/// The golden values, for rows of their dim, and the refused ones.
 fn codec_values() -> Vec<Vec<u8>> {
-    let mut seeds: Vec<Vec<u8>> = golden()
-        .filter(|frame| frame[8] < 2)
-        .map(|frame| {
-            let payload = &frame[HEADER_SIZE..];
-            let size = usize::from(payload[8]);
-            let head = [payload[15], payload[4], payload[5], 1, 2, 3, 4];
-            [&head[..], &payload[16..16 + size]].concat()
+    let rows = ["values", "values-refused"].map(first_lines).concat();
+    let mut seeds: Vec<Vec<u8>> = rows
+        .into_iter()
+        .map(|(dim, tagged)| {
+            let (tag, values) = tagged.split_first().expect("a tag");
+            [&[*tag, dim, 0, 1, 2, 3, 4][..], values].concat()
         })
         .collect();
     // Gaps of one, two and three bytes in a long row.

@@ -21,6 +21,25 @@ pub fn frames(kind: &str) -> Vec<(&'static str, Vec<u8>)> {
     frames
 }
 
+/// Dim, and tag with encoded values, of the blocks `values` and `values-refused`.
+pub fn first_lines(kind: &str) -> Vec<(u8, Vec<u8>)> {
+    let fence = format!("\n```{kind} ");
+    let blocks = WIRE.split(fence.as_str()).skip(1).map(|block| {
+        let (_, rest) = block.split_once('\n').expect("a name ends its line");
+        let (hex, _) = rest.split_once("```").expect("a fence ends the block");
+        if kind == "values" {
+            let mut lines = hex.lines().map(bytes_of);
+            let (tagged, old) = (lines.next(), lines.next());
+            let dim = old.map_or(0, |old| old.len() / 4);
+            (dim as u8, tagged.unwrap_or_default())
+        } else {
+            let bytes = bytes_of(hex);
+            (bytes[0], bytes[1..].to_vec())
+        }
+    });
+    blocks.collect()
+}
+
 /// All golden frames, which are one stream.
 pub fn golden_stream() -> Vec<u8> {
     stream("golden")

@@ -108,12 +108,13 @@ fn decoding(dim: usize, change: Change) -> Contest {
         })
         .unzip();
     let dim_u32 = u32::try_from(dim).unwrap_or(u32::MAX);
+    let mut scratch = vec![0; encoded_size_max(dim)];
     let ours = loaded(Rc::new(ours), &row, move |row, (tag, bytes)| {
-        Values::parse(*tag, bytes, dim_u32).map(|values| {
-            let sum = values.change_sum(row);
-            values.apply(row);
-            sum
-        })
+        let values = Values::parse(*tag, bytes, dim_u32).ok()?;
+        let change = values.decode(row, &mut scratch).ok()?;
+        let sum = change.change_sum(row);
+        change.apply(row);
+        Some(sum)
     });
     let peer = loaded(Rc::new(peers), &row, move |row, bytes: &Vec<u8>| {
         hybrid

@@ -124,7 +124,10 @@ impl Pair {
             workload,
             primary,
             capture: Capture::new(producer, sequencer),
-            apply: Apply::new(consumer, Applier::new(base, &mut [])),
+            apply: Apply::new(
+                consumer,
+                Applier::new(base, vec![0; 4 * dim as usize].leak()),
+            ),
             store,
             step: 0,
         }

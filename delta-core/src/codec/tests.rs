@@ -1,5 +1,6 @@
 use super::{
-    Base, EncodeError, Tag, Values, ValuesError, encode, encoded_size_max,
+    Base, Bound, CodecSet, DecodeError, EncodeError, Encoding, Tag, Values, ValuesError, encode,
+    encode_as, encoded_size_max,
     lz4::{Lz4Scratch, PLAIN_SIZE_MAX, decompress},
     sparse::{SparseValues, SparseWriter},
 };
@@ -9,10 +10,21 @@ use crate::{
 };
 use proptest::{collection::vec, prelude::*};
 
-/// Encodes into exactly as many bytes as may be needed.
+/// Exactly, without the codecs that work with differences.
+const PLAIN: Encoding = Encoding {
+    codecs: CodecSet::PLAIN,
+    bound: None,
+};
+
+/// Encodes with a plain codec.
 fn encoded(base: Base<'_>, new: &[f32]) -> (Tag, Vec<u8>) {
+    encoded_as(PLAIN, base, new)
+}
+
+/// Encodes into exactly as many bytes as may be needed.
+fn encoded_as(encoding: Encoding, base: Base<'_>, new: &[f32]) -> (Tag, Vec<u8>) {
     let mut out = vec![0xaa; encoded_size_max(new.len())];
-    let (tag, size) = encode(base, new, &mut out).unwrap();
+    let (tag, size) = encode_as(encoding, base, new, &mut out).unwrap();
     out.truncate(size);
     (tag, out)
 }
@@ -124,7 +136,7 @@ fn refuses_too_small_an_output() {
 fn refuses_unknown_tags() {
     for tag in 0..=u8::MAX {
         let known = Tag::from_wire(tag).map(|tag| tag as u8);
-        assert_eq!(known, (tag < 3).then_some(tag));
+        assert_eq!(known, (tag < 7).then_some(tag));
         if known.is_none() {
             let found = tag;
             assert_eq!(
@@ -247,34 +259,196 @@ fn lz4_refuses_another_size_and_broken_blocks() {
     assert!(!decompress(&[0x10, 7, 9, 0], &mut [0; 5]));
 }
 
-/// The law of every codec: what was encoded parses, is no larger than raw, and turns `old` into
-/// `new` and the one's sum into the other's; applied again it changes nothing.
-fn apply_inverts_encode(base: Base<'_>, old: &[f32], new: &[f32]) -> Result<(), TestCaseError> {
-    let (tag, bytes) = encoded(base, new);
-    let values = Values::parse(tag as u8, &bytes, dim(new)).unwrap();
-    prop_assert_eq!(values, Values::from_checked(tag, &bytes));
-    prop_assert!(values.size() <= 1 + 4 * new.len());
-    let changed = old
-        .iter()
-        .zip(new)
-        .filter(|(a, b)| a.to_bits() != b.to_bits());
-    prop_assert_eq!(changed.count() == 0, tag == Tag::Same);
-
-    let sum = row_sum(old).wrapping_add(values.change_sum(old));
-    prop_assert_eq!(sum, row_sum(new));
+/// The row that `values` make of `old`, and by how much that changes its sum.
+fn applied(values: &Values<'_>, old: &[f32]) -> (Vec<f32>, u64) {
+    let mut scratch = vec![0xaa; values.scratch_size()];
+    let change = values.decode(old, &mut scratch).unwrap();
     let mut row = old.to_vec();
-    values.apply(&mut row);
+    change.apply(&mut row);
+    (row, change.change_sum(old))
+}
+
+/// The law of every exact codec: what was encoded parses, is no larger than raw, and turns `old`
+/// into `new` and the one's sum into the other's; if it is absolute, again.
+fn apply_inverts_encode(
+    encoding: Encoding,
+    base: Base<'_>,
+    old: &[f32],
+    new: &[f32],
+) -> Result<Tag, TestCaseError> {
+    let (tag, bytes) = encoded_as(encoding, base, new);
+    let values = Values::parse(tag as u8, &bytes, dim(new)).unwrap();
+    prop_assert_eq!(Some(values), Values::from_checked(tag, &bytes, dim(new)));
+    prop_assert_eq!(values.tag(), tag);
+    prop_assert!(values.size() <= 1 + 4 * new.len());
+    prop_assert!(!tag.is_lossy());
+    if encoding.codecs.has(Tag::Same) {
+        prop_assert_eq!(bits_of(old) == bits_of(new), tag == Tag::Same);
+    }
+
+    let (row, sum) = applied(&values, old);
     prop_assert_eq!(bits_of(&row), bits_of(new));
-    prop_assert_eq!(values.change_sum(&row), 0);
-    values.apply(&mut row);
-    prop_assert_eq!(bits_of(&row), bits_of(new));
-    Ok(())
+    prop_assert_eq!(row_sum(old).wrapping_add(sum), row_sum(new));
+    prop_assert_eq!(values.exact_change_sum(old, new), sum);
+    if !tag.is_relative() {
+        let (row, sum) = applied(&values, new);
+        prop_assert_eq!((bits_of(&row), sum), (bits_of(new), 0));
+    }
+    Ok(tag)
+}
+
+/// All exact codecs, and each way to leave some out.
+fn exact_encodings() -> impl Iterator<Item = Encoding> {
+    let sets = [
+        CodecSet::ALL,
+        CodecSet::ABSOLUTE,
+        CodecSet::PLAIN,
+        CodecSet::RAW,
+        CodecSet::WHOLE,
+        CodecSet::RAW.with(Tag::Grid),
+        CodecSet::RAW.with(Tag::GridFromZero),
+    ];
+    sets.into_iter().map(|codecs| Encoding {
+        codecs,
+        bound: None,
+    })
+}
+
+/// Rows whose components differ little, mostly: what the codecs of differences are for.
+fn near_rows() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
+    let coarse = prop_oneof![Just(0_u32), Just(13), Just(16), Just(18)];
+    (1..300_usize, -12..24_i32, coarse, any::<[u8; 3]>()).prop_flat_map(
+        |(dim, size, coarse, [kept, proportional, zeros])| {
+            let component = (any::<f32>(), -1.0..1.0_f32, any::<u8>());
+            vec((-1.0..1.0_f32, component), dim).prop_map(move |row| {
+                let cut = |x: f32| f32::from_bits(x.to_bits() >> coarse << coarse);
+                let pairs = row.into_iter().map(|(old, (any, change, dice))| {
+                    let old = if dice < 3 { any } else { old };
+                    let scale = if proportional < 99 { old.abs() } else { 1.0 };
+                    let new = old + change * scale / 2.0_f32.powi(size);
+                    let new = match dice {
+                        250.. => any,
+                        _ if dice < zeros / 8 => 0.0,
+                        _ if dice > kept && kept > 99 => old,
+                        _ => new,
+                    };
+                    (cut(old), cut(new))
+                });
+                pairs.unzip()
+            })
+        },
+    )
+}
+
+#[test]
+fn takes_differences_where_they_are_smaller() {
+    let old: Vec<f32> = (0..64_u8).map(|i| f32::from(i) * 0.01 - 0.3).collect();
+    let new: Vec<f32> = old.iter().map(|x| x + x * x * 0.001).collect();
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+    assert_eq!(tag, Tag::Grid);
+    assert!(bytes.len() < 180, "{}", bytes.len());
+    // Rows that have nothing to do with each other, and a row of small whole numbers.
+    let whole: Vec<f32> = (0..64_u8).map(|i| f32::from(i % 17) - 8.0).collect();
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&[1e9; 64]), &whole);
+    assert_eq!(tag, Tag::GridFromZero);
+    assert!(bytes.len() < 50, "{}", bytes.len());
+    // A component that is not finite has no difference.
+    let mut new = new;
+    new[7] = f32::NAN;
+    let (tag, _) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+    assert_eq!(tag, Tag::Raw);
+}
+
+#[test]
+fn whole_rows_are_whole_although_nothing_changes() {
+    let row = [0.25; 40];
+    let whole = Encoding {
+        codecs: CodecSet::WHOLE,
+        bound: None,
+    };
+    let (tag, bytes) = encoded_as(whole, Base::Row(&row), &row);
+    let values = Values::parse(tag as u8, &bytes, 40).unwrap();
+    assert_eq!(applied(&values, &[f32::NAN; 40]).0, row);
+}
+
+#[test]
+fn a_small_scratch_is_refused() {
+    let (old, new) = ([1.0; 32], [1.25; 32]);
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+    let values = Values::parse(tag as u8, &bytes, 32).unwrap();
+    assert_eq!(values.scratch_size(), 128);
+    let refused = values.decode(&old, &mut [0; 127]).map(|_| ());
+    let (needed, given) = (128, 127);
+    assert_eq!(refused, Err(DecodeError::ScratchTooSmall { needed, given }));
+}
+
+#[test]
+fn bounds_are_rounded_down() {
+    assert_eq!(Bound::new(1.0).unwrap().get(), 1.0);
+    assert_eq!(Bound::new(0.01).unwrap().get(), 0.009_948_730_5);
+    for found in [0.0, -0.5, 1.0001, 1e-9, f32::NAN, f32::INFINITY] {
+        assert!(Bound::new(found).is_err(), "{found}");
+    }
 }
 
 proptest! {
     #[test]
     fn prop_apply_inverts_diff((old, new) in any_change(300)) {
-        apply_inverts_encode(Base::Row(&old), &old, &new)?;
+        for encoding in exact_encodings() {
+            apply_inverts_encode(encoding, Base::Row(&old), &old, &new)?;
+        }
+    }
+
+    #[test]
+    fn prop_apply_inverts_diff_of_near_rows((old, new) in near_rows()) {
+        for encoding in exact_encodings() {
+            apply_inverts_encode(encoding, Base::Row(&old), &old, &new)?;
+            apply_inverts_encode(encoding, Base::Zero, &vec![0.0; new.len()], &new)?;
+        }
+    }
+
+    #[test]
+    fn prop_errors_are_bounded((old, new) in near_rows(), bound in 1e-6..1.0_f32) {
+        let bound = Bound::new(bound).unwrap();
+        let encoding = Encoding { codecs: CodecSet::ALL, bound: Some(bound) };
+        for base in [Base::Row(&old), Base::Zero] {
+            let (tag, bytes) = encoded_as(encoding, base, &new);
+            let values = Values::parse(tag as u8, &bytes, dim(&new)).unwrap();
+            let before = match base {
+                Base::Row(old) => old.to_vec(),
+                Base::Zero => vec![0.0; new.len()],
+            };
+            let (row, sum) = applied(&values, &before);
+            prop_assert_eq!(row_sum(&before).wrapping_add(sum), row_sum(&row));
+            if tag.is_lossy() {
+                let square = |x: &f32| f64::from(*x) * f64::from(*x);
+                let mean_square = new.iter().map(square).sum::<f64>() / f64::from(dim(&new));
+                let limit = f64::from(bound.get()) * mean_square.sqrt() * 1.000_000_1;
+                for (found, new) in row.iter().zip(&new) {
+                    prop_assert!((f64::from(*found) - f64::from(*new)).abs() <= limit);
+                }
+            } else {
+                prop_assert_eq!(bits_of(&row), bits_of(&new));
+            }
+        }
+    }
+
+    #[test]
+    fn prop_any_bytes_decode_or_are_refused(
+        tag in 0..8_u8,
+        bytes in vec(any::<u8>(), 0..120),
+        old in any_row(40),
+        dim in 1..=40_usize,
+    ) {
+        let mut row = old[..dim].to_vec();
+        let dim = u32::try_from(dim).unwrap();
+        let Ok(values) = Values::parse(tag, &bytes, dim) else { return Ok(()) };
+        let mut scratch = vec![0; values.scratch_size()];
+        if let Ok(change) = values.decode(&row.clone(), &mut scratch) {
+            let after = row_sum(&row).wrapping_add(change.change_sum(&row));
+            change.apply(&mut row);
+            prop_assert_eq!(row_sum(&row), after);
+        }
     }
 
     #[test]
@@ -286,7 +460,7 @@ proptest! {
             let mut old = seed[..dim].to_vec();
             let at = at.index(dim);
             old[at] = f32::from_bits(!old[at].to_bits());
-            apply_inverts_encode(Base::Row(&old), &old, &seed[..dim])?;
+            apply_inverts_encode(Encoding::EXACT, Base::Row(&old), &old, &seed[..dim])?;
         }
     }
 
@@ -295,7 +469,9 @@ proptest! {
         let mut new = new;
         let zeros = zeros.min(new.len());
         new[..zeros].fill(0.0);
-        apply_inverts_encode(Base::Zero, &vec![0.0; new.len()], &new)?;
+        for encoding in exact_encodings() {
+            apply_inverts_encode(encoding, Base::Zero, &vec![0.0; new.len()], &new)?;
+        }
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! Writing a segment.
 
-use super::workspace::{Touched, Workspace};
+use super::{touched::Touched, workspace::Workspace};
 use crate::{
     codec::{Tag, sparse::SparseWriter},
     header::{DeltaHeader, HEADER_SIZE, Operation},
     payload::{
         control::{Control, RANGE_SIZE},
-        vector::{self, PREFIX_SIZE},
+        vector::{PREFIX_SIZE_MAX, Prefix},
     },
     pipeline::sequencer::Position,
 };
@@ -78,26 +78,29 @@ fn write_vector(
 ) -> Option<usize> {
     let dim = work.dim();
     frame(header, out, |payload| {
-        let (prefix, rest) = payload.split_first_chunk_mut::<PREFIX_SIZE>()?;
+        // The values are written behind the longest prefix, then moved up to the real one.
+        let rest = payload.get_mut(PREFIX_SIZE_MAX..)?;
         let (row, changed) = work.row_parts(entry.row);
         let (tag, values_size) = values(row, changed, entry.inserted, rest)?;
         // The text of an update has no id, that of an insert begins with it.
         let (id, section) = work.text(entry);
-        let id_size = u8::try_from(id.len()).ok()?;
-        *prefix = vector::prefix_bytes(
-            entry.slot,
-            dim,
-            u32::try_from(values_size).ok()?,
-            id_size,
-            tag,
-        );
         let mut size = values_size;
         for piece in [id, section] {
             rest.get_mut(size..size + piece.len())?
                 .copy_from_slice(piece);
             size += piece.len();
         }
-        Some(PREFIX_SIZE + size)
+        let prefix = Prefix {
+            tag: tag as u8,
+            parts_follow: size > values_size,
+            slot: entry.slot,
+            dim,
+            id_size: u8::try_from(id.len()).ok()?,
+            values_size: u32::try_from(values_size).ok()?,
+        };
+        let prefix_size = prefix.write(payload)?;
+        payload.copy_within(PREFIX_SIZE_MAX..PREFIX_SIZE_MAX + size, prefix_size);
+        Some(prefix_size + size)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Why records cannot be compacted, or bytes are not a segment.
 
-use crate::{payload::metadata::MetadataError, record::RecordError};
+use crate::{codec::DecodeError, payload::metadata::MetadataError, record::RecordError};
 use core::fmt;
 
 /// Why a compactor does not take a record. Nothing has changed.
@@ -54,6 +54,8 @@ pub enum CompactError {
     },
     /// The metadata cannot be read.
     Metadata(MetadataError),
+    /// Values cannot be decoded, or the scratch is too small for them.
+    Values(DecodeError),
     /// The last record carries no digest.
     NoDigest {
         /// Its sequence.
@@ -101,6 +103,7 @@ impl fmt::Display for CompactError {
                 "record {sequence} changes more than rows: finish the segment, keep the record"
             ),
             Self::Metadata(error) => error.fmt(f),
+            Self::Values(error) => error.fmt(f),
             Self::NoDigest { sequence } => write!(
                 f,
                 "record {sequence} has no digest: end a range at a record that has one"
@@ -114,6 +117,12 @@ impl fmt::Display for CompactError {
 }
 
 impl core::error::Error for CompactError {}
+
+impl From<DecodeError> for CompactError {
+    fn from(error: DecodeError) -> Self {
+        Self::Values(error)
+    }
+}
 
 impl From<MetadataError> for CompactError {
     fn from(error: MetadataError) -> Self {

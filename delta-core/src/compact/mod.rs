@@ -44,11 +44,13 @@
 mod emit;
 mod error;
 mod segment;
+mod touched;
 mod workspace;
 
 pub use error::{CompactError, RangeError};
 pub use segment::{RangeRecords, RangeSegment};
-pub use workspace::{CompactMemory, Touched};
+pub use touched::Touched;
+pub use workspace::CompactMemory;
 
 use crate::{
     codec::Values,
@@ -212,11 +214,14 @@ impl<'m, B: Rows> Compactor<'m, B> {
         self.work.check_new(u32::from(!self.work.has(slot)))?;
         self.check_values(header, slot, vector.values(), is_insert)?;
         let has_text = !id.is_empty() || vector.metadata().stored_size() > 0;
-        let mut scratch = core::mem::take(self.work.scratch());
-        let merged = vector
-            .metadata()
-            .decode(scratch)
-            .map_err(CompactError::from);
+        let scratch = core::mem::take(self.work.scratch());
+        let row_size = vector.values().scratch_size().min(scratch.len());
+        let (row_scratch, text_scratch) = scratch.split_at_mut(row_size);
+        let sound = self.check_decoding(slot, vector.values(), row_scratch);
+        let merged = sound.and_then(|()| {
+            let changes = vector.metadata().decode(text_scratch);
+            changes.map_err(CompactError::from)
+        });
         let merged = merged.and_then(|changes| {
             self.work.check_text(slot, changes, id)?;
             let entry = self.work.touch(slot, header.prev_sequence)?;
@@ -226,10 +231,11 @@ impl<'m, B: Rows> Compactor<'m, B> {
             if has_text && let Some(number) = self.work.number(slot) {
                 self.work.merge_text(number, changes, id);
             }
-            self.work.set_row(slot, vector.values(), &self.base);
+            let values = vector.values();
+            self.work.set_row(slot, values, &self.base, row_scratch);
             Ok(())
         });
-        core::mem::swap(self.work.scratch(), &mut scratch);
+        *self.work.scratch() = scratch;
         merged
     }
 
@@ -245,10 +251,34 @@ impl<'m, B: Rows> Compactor<'m, B> {
         for entry in batch.entries() {
             self.check_values(header, entry.slot, &entry.values, false)?;
         }
-        for entry in batch.entries() {
-            let touched = self.work.touch(entry.slot, entry.prev_sequence)?;
-            touched.vector_sequence = header.sequence;
-            self.work.set_row(entry.slot, &entry.values, &self.base);
+        let scratch = core::mem::take(self.work.scratch());
+        let mut entries = batch.entries();
+        let sound =
+            entries.try_for_each(|entry| self.check_decoding(entry.slot, &entry.values, scratch));
+        let merged = sound.and_then(|()| {
+            batch.entries().try_for_each(|entry| {
+                let touched = self.work.touch(entry.slot, entry.prev_sequence)?;
+                touched.vector_sequence = header.sequence;
+                self.work
+                    .set_row(entry.slot, &entry.values, &self.base, scratch);
+                Ok(())
+            })
+        });
+        *self.work.scratch() = scratch;
+        merged
+    }
+
+    /// Whether values that can be merged are sound, where only decoding them tells.
+    #[inline]
+    fn check_decoding(
+        &self,
+        slot: u32,
+        values: &Values<'_>,
+        scratch: &mut [u8],
+    ) -> Result<(), CompactError> {
+        if values.scratch_size() > 0 {
+            let old = self.work.known_row(slot).or_else(|| self.base.row(slot));
+            values.decode(old.unwrap_or_default(), scratch)?;
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! What a compactor knows of the entities that its range touched, in the caller's memory.
 
 use super::CompactError;
+use super::touched::{Text, Touched};
 use crate::{
     codec::Values,
     graph::search::Rows,
     header::HEADER_SIZE,
-    payload::{control::RANGE_SIZE, metadata::MetadataChanges, vector::PREFIX_SIZE},
+    payload::{control::RANGE_SIZE, metadata::MetadataChanges, vector::PREFIX_SIZE_MAX},
 };
 
 /// The memory that a [`Compactor`](super::Compactor) works in. It holds as many entities as every
@@ -26,48 +27,9 @@ pub struct CompactMemory<'m> {
     pub scratch: &'m mut [u8],
 }
 
-/// What a compactor keeps of an entity beside its row. Opaque.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Touched {
-    pub(super) slot: u32,
-    pub(super) id_hash: u32,
-    /// Sequence before the range, 0: none.
-    pub(super) prev_sequence: u64,
-    /// Of the last insert or update, 0: none.
-    pub(super) vector_sequence: u64,
-    /// Of the delete, 0: none.
-    pub(super) delete_sequence: u64,
-    /// Number of the row.
-    pub(super) row: u32,
-    /// Id and metadata section in the text.
-    text: Text,
-    pub(super) inserted: bool,
-    /// All components of the row are known.
-    known: bool,
-}
-
-impl Touched {
-    /// Batches do not say it: 0 is then what a segment has, too.
-    pub(super) fn note_hash(&mut self, id_hash: u32) {
-        if id_hash != 0 {
-            self.id_hash = id_hash;
-        }
-    }
-}
-
-/// A piece of text: the id, then the section.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Text {
-    start: u32,
-    id_size: u8,
-    section_size: u32,
-    /// Bytes set aside.
-    capacity: u32,
-}
-
 /// Whether values say all about the components that they set, whatever the old row was.
 pub(super) fn is_absolute(values: &Values<'_>) -> bool {
-    matches!(values, Values::Same | Values::Raw(_) | Values::Sparse(_))
+    !values.tag().is_relative()
 }
 
 #[derive(Debug)]
@@ -155,6 +117,14 @@ impl<'m> Workspace<'m> {
         self.find(slot).is_ok()
     }
 
+    /// The row of a slot, if all of it is known.
+    pub(super) fn known_row(&self, slot: u32) -> Option<&[f32]> {
+        let number = self.number(slot).filter(|_| self.is_known(slot))?;
+        let entry = self.memory.touched.get(number as usize)?;
+        let start = entry.row as usize * self.dim as usize;
+        self.memory.rows.get(start..start + self.dim as usize)
+    }
+
     #[inline]
     pub(super) fn is_known(&self, slot: u32) -> bool {
         let entry = self.number(slot).and_then(|number| self.entry(number));
@@ -229,19 +199,25 @@ impl<'m> Workspace<'m> {
 
     /// Changes the row of a touched slot, whose old row is known if `values` are relative.
     #[inline]
-    pub(super) fn set_row<B: Rows>(&mut self, slot: u32, values: &Values<'_>, base: &B) {
+    pub(super) fn set_row<B: Rows>(
+        &mut self,
+        slot: u32,
+        values: &Values<'_>,
+        base: &B,
+        scratch: &mut [u8],
+    ) {
         let number = self.number(slot).unwrap_or(u32::MAX);
         let Some(entry) = self.memory.touched.get_mut(number as usize) else {
             return;
         };
         let (row_number, was_known) = (entry.row, entry.known);
-        let whole = matches!(values, Values::Raw(_)) || !is_absolute(values);
-        entry.known |= whole || entry.inserted;
+        let whole = !matches!(values, Values::Same | Values::Sparse(_));
+        let base = base.row(slot).filter(|_| !was_known);
+        let base = base.filter(|base| base.len() == self.dim as usize);
+        entry.known |= whole || entry.inserted || base.is_some();
         let (row, changed) = self.row_parts(row_number);
-        if !was_known
-            && !is_absolute(values)
-            && let Some(base) = base.row(slot).filter(|base| base.len() == row.len())
-        {
+        // At the first change of the slot in this range: later ones are measured against it.
+        if let Some(base) = base {
             row.copy_from_slice(base);
         }
         if whole {
@@ -253,7 +229,10 @@ impl<'m> Workspace<'m> {
                 }
             }
         }
-        values.apply(row);
+        // Sound: the values were decoded when they were checked.
+        if let Ok(change) = values.decode(row, scratch) {
+            change.apply(row);
+        }
     }
 
     /// The id and the metadata section of an entity.
@@ -340,7 +319,7 @@ impl<'m> Workspace<'m> {
         // Sparse values of all components but one: a byte of gap each, and a second one for each
         // 128 components that are left out.
         let values = 5 * self.dim as usize + self.dim as usize / 64 + 8;
-        let vector = HEADER_SIZE + PREFIX_SIZE + values;
+        let vector = HEADER_SIZE + PREFIX_SIZE_MAX + values;
         let delete = HEADER_SIZE + 4;
         let entries = self.memory.touched.iter().take(self.count as usize);
         let text =

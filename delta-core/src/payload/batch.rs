@@ -3,7 +3,7 @@
 
 use super::{PayloadError, require_no_entity, size_error};
 use crate::{
-    codec::{self, Base, EncodeError, Tag, Values, varint},
+    codec::{self, Base, EncodeError, Encoding, Tag, Values, varint},
     header::DeltaHeader,
 };
 use core::fmt;
@@ -63,6 +63,7 @@ impl<'a> BatchPayload<'a> {
             return Err(PayloadError::EmptyBatch);
         }
         let mut rest = entries;
+        let (mut lossy, mut relative) = (false, false);
         for entry in 0..count {
             let at = PREFIX_SIZE + entries.len() - rest.len();
             let broken = PayloadError::BatchEntry {
@@ -74,12 +75,18 @@ impl<'a> BatchPayload<'a> {
             if distance == 0 || distance > batch.sequence {
                 return Err(broken);
             }
-            Values::parse(head.tag, values, dim)
-                .map_err(|error| PayloadError::BatchValues { entry, error })?;
+            let tag = Values::parse(head.tag, values, dim)
+                .map_err(|error| PayloadError::BatchValues { entry, error })?
+                .tag();
+            lossy |= tag.is_lossy();
+            relative |= tag.is_relative();
             rest = tail;
         }
         if !rest.is_empty() {
             return Err(size_error(bytes.len() - rest.len(), bytes));
+        }
+        if header.lossy != lossy || header.relative != relative {
+            return Err(PayloadError::HeaderField { offset: 9 });
         }
         Ok(batch)
     }
@@ -107,6 +114,7 @@ impl<'a> BatchPayload<'a> {
     pub fn entries(&self) -> BatchEntries<'a> {
         BatchEntries {
             sequence: self.sequence,
+            dim: self.dim,
             rest: self.entries,
         }
     }
@@ -116,6 +124,7 @@ impl<'a> BatchPayload<'a> {
 #[derive(Clone, Debug)]
 pub struct BatchEntries<'a> {
     sequence: u64,
+    dim: u32,
     /// Entries that [`BatchPayload::parse`] accepted or [`BatchWriter::push`] wrote.
     rest: &'a [u8],
 }
@@ -131,7 +140,7 @@ impl<'a> Iterator for BatchEntries<'a> {
         Some(BatchEntry {
             slot: head.slot,
             prev_sequence: self.sequence.wrapping_sub(head.distance.into()),
-            values: Values::from_checked(Tag::from_wire(head.tag)?, values),
+            values: Values::from_checked(Tag::from_wire(head.tag)?, values, self.dim)?,
             size,
         })
     }
@@ -229,6 +238,10 @@ pub struct BatchWriter {
     count: u32,
     /// Bytes written, prefix included.
     size: usize,
+    /// Some entry has lossy values.
+    lossy: bool,
+    /// Some entry has relative values.
+    relative: bool,
 }
 
 impl BatchWriter {
@@ -240,6 +253,8 @@ impl BatchWriter {
             dim,
             count: 0,
             size: PREFIX_SIZE,
+            lossy: false,
+            relative: false,
         }
     }
 
@@ -261,7 +276,19 @@ impl BatchWriter {
         self.size
     }
 
-    /// Appends the change of one row and returns its encoded values. A refused one leaves the
+    /// Some entry has lossy values: the header must say so.
+    #[inline]
+    pub const fn is_lossy(&self) -> bool {
+        self.lossy
+    }
+
+    /// Some entry has relative values: the header must say so.
+    #[inline]
+    pub const fn is_relative(&self) -> bool {
+        self.relative
+    }
+
+    /// Appends the exact change of one row and returns its encoded values. A refused one leaves the
     /// batch as it was.
     ///
     /// # Errors
@@ -269,6 +296,23 @@ impl BatchWriter {
     #[inline]
     pub fn push<'o>(
         &mut self,
+        out: &'o mut [u8],
+        slot: u32,
+        prev_sequence: u64,
+        old: &[f32],
+        new: &[f32],
+    ) -> Result<Values<'o>, BatchWriteError> {
+        self.push_as(Encoding::EXACT, out, slot, prev_sequence, old, new)
+    }
+
+    /// As [`push`](Self::push), encoded as `encoding` says.
+    ///
+    /// # Errors
+    /// See [`BatchWriteError`].
+    #[inline]
+    pub fn push_as<'o>(
+        &mut self,
+        encoding: Encoding,
         out: &'o mut [u8],
         slot: u32,
         prev_sequence: u64,
@@ -295,8 +339,8 @@ impl BatchWriter {
         // The values are written behind the longest prefix, then moved up to the real one.
         let values_start = self.size + ENTRY_PREFIX_SIZE_MAX;
         let values_out = out.get_mut(values_start..).unwrap_or_default();
-        let (tag, values_size) =
-            codec::encode(Base::Row(old), new, values_out).map_err(BatchWriteError::Encode)?;
+        let (tag, values_size) = codec::encode_as(encoding, Base::Row(old), new, values_out)
+            .map_err(BatchWriteError::Encode)?;
         let values_size_field = u32::try_from(values_size).map_err(|_| unfit)?;
         let mut at = self.size;
         let prefix = out.get_mut(..values_start).unwrap_or_default();
@@ -308,8 +352,10 @@ impl BatchWriter {
         out.copy_within(values_start..values_start + values_size, at);
         self.size = at + values_size;
         self.count += 1;
+        self.lossy |= tag.is_lossy();
+        self.relative |= tag.is_relative();
         let values = out.get(at..self.size).unwrap_or_default();
-        Ok(Values::from_checked(tag, values))
+        Values::from_checked(tag, values, self.dim).ok_or(unfit)
     }
 
     /// Whether `needed` bytes are left of `given`, or would be in another batch.
@@ -334,6 +380,7 @@ impl BatchWriter {
     pub(crate) fn entries<'o>(&self, out: &'o [u8]) -> BatchEntries<'o> {
         BatchEntries {
             sequence: self.sequence,
+            dim: self.dim,
             rest: out.get(PREFIX_SIZE..self.size).unwrap_or_default(),
         }
     }

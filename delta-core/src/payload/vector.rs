@@ -6,17 +6,16 @@ use super::{
     size_error,
 };
 use crate::{
-    codec::{self, Base, EncodeError, Tag, Values, lz4::Lz4Scratch, varint},
+    codec::{self, Base, EncodeError, Encoding, Values, lz4::Lz4Scratch, varint},
     graph::{CheckedChange, encode::Change},
     header::{DeltaHeader, Operation, PAYLOAD_SIZE_MAX, vector_id_hash},
 };
 use core::fmt;
 
-/// Bytes before the encoded values; the last of them is the values' tag.
-pub const PREFIX_SIZE: usize = 16;
-
-/// Slot, dim and values_size; then id_size, two reserved bytes and the tag.
-type Prefix = [[u8; 4]; PREFIX_SIZE / 4];
+/// Most bytes before the encoded values.
+pub const PREFIX_SIZE_MAX: usize = 2 + 3 * varint::SIZE_MAX;
+/// Bit of the first byte, the values' tag: an id, a graph change or metadata follow the values.
+pub const PARTS_FOLLOW: u8 = 1 << 7;
 
 /// A checked insert or update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,36 +35,28 @@ impl<'a> VectorPayload<'a> {
     /// See [`PayloadError`].
     #[inline]
     pub fn parse(header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
-        let too_short = size_error(PREFIX_SIZE, bytes);
-        let (prefix, rest) = bytes.split_first_chunk::<PREFIX_SIZE>().ok_or(too_short)?;
-        let [
-            slot,
-            dim,
-            values_size,
-            [id_size, reserved_13, reserved_14, tag],
-        ]: Prefix = bytemuck::cast(*prefix);
-        if reserved_13 | reserved_14 != 0 {
-            return Err(PayloadError::Reserved {
-                offset: if reserved_13 != 0 { 13 } else { 14 },
-            });
-        }
-        let dim = u32::from_le_bytes(dim);
-        if dim == 0 {
+        let (prefix, rest) = Prefix::read(bytes)?;
+        if prefix.dim == 0 {
             return Err(PayloadError::ZeroDim);
         }
         let is_insert = header.operation == Operation::Insert;
-        if is_insert != (id_size > 0) {
-            return Err(PayloadError::IdSize { found: id_size });
+        if is_insert != (prefix.id_size > 0) {
+            return Err(PayloadError::IdSize {
+                found: prefix.id_size,
+            });
         }
-        let (values_size, id_size) = (u32::from_le_bytes(values_size) as usize, id_size.into());
+        let (values_size, id_size) = (prefix.values_size as usize, usize::from(prefix.id_size));
         let parts = rest
             .split_at_checked(values_size)
             .and_then(|(values, rest)| Some((values, rest.split_at_checked(id_size)?)));
         let (values, (id, rest)) = parts.ok_or(PayloadError::Size {
             // In u64: beyond what a 32-bit usize can say.
-            expected: PREFIX_SIZE as u64 + values_size as u64 + id_size as u64,
+            expected: (bytes.len() - rest.len()) as u64 + values_size as u64 + id_size as u64,
             found: bytes.len() as u64,
         })?;
+        if prefix.parts_follow && id.is_empty() && rest.is_empty() {
+            return Err(PayloadError::Reserved { offset: 0 });
+        }
         if is_insert && header.prev_sequence != 0 {
             return Err(PayloadError::HeaderField { offset: 40 });
         }
@@ -78,10 +69,15 @@ impl<'a> VectorPayload<'a> {
         } else {
             (None, rest)
         };
+        let values = Values::parse(prefix.tag, values, prefix.dim)?;
+        let tag = values.tag();
+        if header.lossy != tag.is_lossy() || header.relative != tag.is_relative() {
+            return Err(PayloadError::HeaderField { offset: 9 });
+        }
         Ok(Self {
-            slot: u32::from_le_bytes(slot),
-            dim,
-            values: Values::parse(tag, values, dim)?,
+            slot: prefix.slot,
+            dim: prefix.dim,
+            values,
             id,
             graph,
             metadata: MetadataSection::parse(stored, header.compressed)?,
@@ -130,6 +126,65 @@ fn split_graph(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut at = 0;
     let size = varint::read(bytes, &mut at)?;
     bytes.get(at..)?.split_at_checked(size as usize)
+}
+
+/// What stands before the encoded values.
+#[derive(Clone, Copy)]
+pub(crate) struct Prefix {
+    pub(crate) tag: u8,
+    pub(crate) parts_follow: bool,
+    pub(crate) slot: u32,
+    pub(crate) dim: u32,
+    /// 0: none.
+    pub(crate) id_size: u8,
+    pub(crate) values_size: u32,
+}
+
+impl Prefix {
+    /// Reads it from the front of a payload; what follows it.
+    #[inline]
+    fn read(bytes: &[u8]) -> Result<(Self, &[u8]), PayloadError> {
+        let short = size_error(bytes.len() + 1, bytes);
+        let (&first, _) = bytes.split_first().ok_or(short)?;
+        let mut at = 1;
+        let slot = varint::read(bytes, &mut at).ok_or(short)?;
+        let dim = varint::read(bytes, &mut at).ok_or(short)?;
+        let parts_follow = first & PARTS_FOLLOW != 0;
+        let (mut id_size, mut values_size) = (0, None);
+        if parts_follow {
+            id_size = *bytes.get(at).ok_or(short)?;
+            at += 1;
+            values_size = Some(varint::read(bytes, &mut at).ok_or(short)?);
+        }
+        let rest = bytes.get(at..).unwrap_or_default();
+        // A payload has at most 2^30 bytes.
+        let to_the_end = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+        let prefix = Self {
+            tag: first & !PARTS_FOLLOW,
+            parts_follow,
+            slot,
+            dim,
+            id_size,
+            values_size: values_size.unwrap_or(to_the_end),
+        };
+        Ok((prefix, rest))
+    }
+
+    /// Writes it to the front of `out` and returns its size; `None` if there is no room.
+    #[inline]
+    pub(crate) fn write(&self, out: &mut [u8]) -> Option<usize> {
+        let parts_follow = if self.parts_follow { PARTS_FOLLOW } else { 0 };
+        *out.first_mut()? = self.tag | parts_follow;
+        let mut at = 1;
+        varint::write(out, &mut at, self.slot)?;
+        varint::write(out, &mut at, self.dim)?;
+        if self.parts_follow {
+            *out.get_mut(at)? = self.id_size;
+            at += 1;
+            varint::write(out, &mut at, self.values_size)?;
+        }
+        Some(at)
+    }
 }
 
 /// Why an insert or update cannot be written.
@@ -185,7 +240,7 @@ impl From<MetadataError> for VectorWriteError {
 /// Most components of a row: raw, they fit a payload beside the longest id and the most metadata.
 #[expect(clippy::cast_possible_truncation, reason = "asserted beside it")]
 pub const DIM_MAX: u32 = {
-    let others = PREFIX_SIZE + u8::MAX as usize + metadata::SECTION_SIZE_MAX;
+    let others = PREFIX_SIZE_MAX + u8::MAX as usize + metadata::SECTION_SIZE_MAX;
     let dim = (PAYLOAD_SIZE_MAX - others) / 4;
     assert!(dim <= u32::MAX as usize);
     dim as u32
@@ -208,24 +263,6 @@ pub struct VectorChange<'a> {
     pub metadata: &'a [MetadataEdit<'a>],
 }
 
-/// The bytes before the encoded values.
-#[inline]
-pub(crate) fn prefix_bytes(
-    slot: u32,
-    dim: u32,
-    values_size: u32,
-    id_size: u8,
-    tag: Tag,
-) -> [u8; PREFIX_SIZE] {
-    let fields: Prefix = [
-        slot.to_le_bytes(),
-        dim.to_le_bytes(),
-        values_size.to_le_bytes(),
-        [id_size, 0, 0, tag as u8],
-    ];
-    bytemuck::cast(fields)
-}
-
 /// A payload that [`VectorChange::write`] has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrittenVector<'o> {
@@ -242,7 +279,7 @@ impl VectorChange<'_> {
     #[inline]
     pub fn payload_size_max(&self) -> usize {
         codec::encoded_size_max(self.new.len())
-            .saturating_add(PREFIX_SIZE + self.id.len())
+            .saturating_add(PREFIX_SIZE_MAX + self.id.len())
             .saturating_add(self.graph_size_max())
             .saturating_add(metadata::section_size_max(self.metadata))
     }
@@ -255,13 +292,27 @@ impl VectorChange<'_> {
     }
 
     /// Writes the payload to the front of `out`, where [`Self::payload_size_max`] bytes always
-    /// suffice.
+    /// suffice; the row exactly, with any codec.
     ///
     /// # Errors
     /// See [`VectorWriteError`]; `out` then holds garbage.
     #[inline]
     pub fn write<'o>(
         &self,
+        out: &'o mut [u8],
+        lz4: Option<&mut Lz4Scratch>,
+    ) -> Result<WrittenVector<'o>, VectorWriteError> {
+        self.write_as(Encoding::EXACT, out, lz4)
+    }
+
+    /// As [`Self::write`], the row as `encoding` says.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    #[inline]
+    pub fn write_as<'o>(
+        &self,
+        encoding: Encoding,
         out: &'o mut [u8],
         lz4: Option<&mut Lz4Scratch>,
     ) -> Result<WrittenVector<'o>, VectorWriteError> {
@@ -282,26 +333,35 @@ impl VectorChange<'_> {
             needed: self.payload_size_max(),
             given,
         };
-        let (prefix, rest) = out
-            .split_first_chunk_mut::<PREFIX_SIZE>()
-            .ok_or_else(too_small)?;
-        let (tag, values_size) = codec::encode(self.base, self.new, rest)?;
-        let values_size_field = u32::try_from(values_size).map_err(|_| too_small())?;
-        *prefix = prefix_bytes(self.slot, dim, values_size_field, id_size, tag);
-        let (values, rest) = rest
-            .split_at_mut_checked(values_size)
-            .ok_or_else(too_small)?;
-        let (id, rest) = rest
+        // The values are written behind the longest prefix, then moved up to the real one.
+        let values_out = out.get_mut(PREFIX_SIZE_MAX..).ok_or_else(too_small)?;
+        let (tag, values_size) = codec::encode_as(encoding, self.base, self.new, values_out)?;
+        let others = values_out.get_mut(values_size..).unwrap_or_default();
+        let (id, rest) = others
             .split_at_mut_checked(self.id.len())
             .ok_or_else(too_small)?;
         id.copy_from_slice(self.id);
         let graph_size = self.write_graph(rest).ok_or_else(too_small)?;
         let rest = rest.get_mut(graph_size..).unwrap_or_default();
         let (metadata_size, compressed) = metadata::write_section(self.metadata, rest, lz4)?;
+        let parts_size = self.id.len() + graph_size + metadata_size;
+        let prefix = Prefix {
+            tag: tag as u8,
+            parts_follow: parts_size > 0,
+            slot: self.slot,
+            dim,
+            id_size,
+            values_size: u32::try_from(values_size).map_err(|_| too_small())?,
+        };
+        let prefix_size = prefix.write(out).ok_or_else(too_small)?;
+        let end = PREFIX_SIZE_MAX + values_size + parts_size;
+        out.copy_within(PREFIX_SIZE_MAX..end, prefix_size);
+        let values = out.get(prefix_size..prefix_size + values_size);
         Ok(WrittenVector {
-            size: PREFIX_SIZE + values_size + self.id.len() + graph_size + metadata_size,
+            size: prefix_size + values_size + parts_size,
             compressed,
-            values: Values::from_checked(tag, values),
+            values: Values::from_checked(tag, values.unwrap_or_default(), dim)
+                .ok_or_else(too_small)?,
         })
     }
 

@@ -2,20 +2,22 @@
 
 use super::{graph::RowsAfter, sequencer::Position};
 use crate::{
+    codec::Values,
     digest::{id_term, pair_term, row_term, tombstone_term},
     graph::{CheckedChange, encode::Change},
     header::DeltaHeader,
     payload::{
         Payload,
-        batch::{BatchEntry, BatchPayload},
+        batch::BatchPayload,
         control::Control,
-        metadata::MetadataChanges,
+        metadata::{MetadataChanges, SECTION_SIZE_MAX},
         vector::VectorPayload,
     },
     record::Record,
     store::{Replica, ReplicaGraph},
 };
 
+mod chain;
 mod error;
 mod graph;
 mod group;
@@ -24,6 +26,7 @@ mod range;
 mod rows;
 mod undo;
 
+use chain::{check_chain, check_entry};
 pub use error::{ApplyError, Refusal};
 use graph::check_graph;
 pub use group::{BatchApplyError, BatchResult};
@@ -45,16 +48,16 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Applier<'s> {
     position: Position,
-    /// Room for decompressed metadata.
+    /// Room for decoded rows and decompressed metadata.
     scratch: &'s mut [u8],
     applied: u64,
     duplicates: u64,
 }
 
 impl<'s> Applier<'s> {
-    /// An applier for a replica that is at `position`. `scratch` takes decompressed metadata:
-    /// [`SECTION_SIZE_MAX`](crate::payload::metadata::SECTION_SIZE_MAX) bytes always suffice,
-    /// none do where writers do not compress.
+    /// An applier for a replica that is at `position`. `scratch` takes a decoded row and
+    /// decompressed metadata: [`scratch_size_max`](Self::scratch_size_max) bytes always suffice,
+    /// none do where writers use plain codecs and do not compress.
     pub fn new(position: Position, scratch: &'s mut [u8]) -> Self {
         Self {
             position,
@@ -62,6 +65,13 @@ impl<'s> Applier<'s> {
             applied: 0,
             duplicates: 0,
         }
+    }
+
+    /// Most bytes of scratch that records of rows of `dim` components need.
+    pub const fn scratch_size_max(dim: u32) -> usize {
+        (dim as usize)
+            .saturating_mul(4)
+            .saturating_add(SECTION_SIZE_MAX)
     }
 
     /// Epoch, sequence and digest after the last applied record.
@@ -131,16 +141,18 @@ impl<'s> Applier<'s> {
                 found: slot,
             });
         }
-        let row_change = vector.values().change_sum(replica.next_row()?);
-        let metadata = vector.metadata().decode(self.scratch)?;
+        let (scratch, rest) = split_scratch(self.scratch, vector.values());
+        let row = replica.next_row()?;
+        let row_change = vector.values().decode(row, scratch)?;
+        let metadata = vector.metadata().decode(rest)?;
         replica.reserve_attributes(slot, vector.id(), metadata)?;
-        let change = row_term(slot, row_change)
+        let change = row_term(slot, row_change.change_sum(row))
             .wrapping_add(id_term(slot, vector.id()))
             .wrapping_add(metadata_sum(slot, metadata));
         let graph = check_graph(replica, vector.graph(), RowsAfter::of(slot + 1))?;
         let digest = agreed(self.position, header, change, graph.as_ref())?;
         replica.push(vector.id(), metadata);
-        vector.values().apply(replica.row_mut(slot));
+        row_change.apply(replica.row_mut(slot));
         change_graph(replica, graph);
         replica.set_last_sequence(slot, header.sequence);
         Ok(digest)
@@ -155,14 +167,18 @@ impl<'s> Applier<'s> {
     ) -> Result<u64, Refusal> {
         let slot = vector.slot();
         check_dim(replica, vector.dim())?;
-        let old = check_chain(replica, slot, header.prev_sequence)?;
-        let row_change = row_term(slot, vector.values().change_sum(old));
-        let metadata = vector.metadata().decode(self.scratch)?;
+        let prev_sequence = header.prev_sequence;
+        let old = check_chain(replica, slot, prev_sequence)
+            .map_err(|error| error.of_values(vector.values()))?;
+        let (scratch, rest) = split_scratch(self.scratch, vector.values());
+        let row_change = vector.values().decode(old, scratch)?;
+        let row_term = row_term(slot, row_change.change_sum(old));
+        let metadata = vector.metadata().decode(rest)?;
         replica.reserve_attributes(slot, &[], metadata)?;
-        let change = row_change.wrapping_add(metadata_change(replica, slot, metadata));
+        let change = row_term.wrapping_add(metadata_change(replica, slot, metadata));
         let graph = check_graph(replica, vector.graph(), RowsAfter::of(replica.slot_count()))?;
         let digest = agreed(self.position, header, change, graph.as_ref())?;
-        vector.values().apply(replica.row_mut(slot));
+        row_change.apply(replica.row_mut(slot));
         replica.change_metadata(slot, metadata);
         change_graph(replica, graph);
         replica.set_last_sequence(slot, header.sequence);
@@ -210,7 +226,7 @@ impl<'s> Applier<'s> {
         check_dim(replica, batch.dim())?;
         let (mut change, mut marked) = (0_u64, 0);
         let checked = batch.entries().try_for_each(|entry| {
-            let sum = check_entry(replica, header.sequence, &entry)?;
+            let sum = check_entry(replica, header.sequence, &entry, self.scratch)?;
             change = change.wrapping_add(row_term(entry.slot, sum));
             replica.set_last_sequence(entry.slot, header.sequence);
             marked += 1;
@@ -219,7 +235,11 @@ impl<'s> Applier<'s> {
         let digest = checked.and_then(|()| agreed(self.position, header, change, None));
         if digest.is_ok() {
             for entry in batch.entries() {
-                entry.values.apply(replica.row_mut(entry.slot));
+                // Decodes as it did a moment ago: slots of a batch are distinct.
+                let row = replica.row(entry.slot).unwrap_or_default();
+                if let Ok(change) = entry.values.decode(row, self.scratch) {
+                    change.apply(replica.row_mut(entry.slot));
+                }
             }
         } else {
             for entry in batch.entries().take(marked) {
@@ -327,44 +347,11 @@ fn check_dim<R: Replica + ?Sized>(replica: &R, found: u32) -> Result<(), Refusal
     Ok(())
 }
 
-/// The row of a slot that exists, lives, and was last changed by `prev_sequence`.
+/// Memory for the row that `values` decode to, and the rest.
 #[inline]
-fn check_chain<R: Replica + ?Sized>(
-    replica: &R,
-    slot: u32,
-    prev_sequence: u64,
-) -> Result<&[f32], Refusal> {
-    let unknown = Refusal::UnknownSlot {
-        slot,
-        slot_count: replica.slot_count(),
-    };
-    let last_sequence = replica.last_sequence(slot).ok_or(unknown)?;
-    if replica.is_deleted(slot) {
-        return Err(Refusal::Deleted { slot });
-    }
-    if last_sequence != prev_sequence {
-        return Err(Refusal::Conflict {
-            slot,
-            last_sequence,
-            prev_sequence,
-        });
-    }
-    replica.row(slot).ok_or(unknown)
-}
-
-/// What the entry of a batch changes in the sum of its row, if the batch may change it.
-#[inline]
-fn check_entry<R: Replica + ?Sized>(
-    replica: &R,
-    batch_sequence: u64,
-    entry: &BatchEntry<'_>,
-) -> Result<u64, Refusal> {
-    let slot = entry.slot;
-    if replica.last_sequence(slot) == Some(batch_sequence) {
-        return Err(Refusal::Repeated { slot });
-    }
-    let old = check_chain(replica, slot, entry.prev_sequence)?;
-    Ok(entry.values.change_sum(old))
+fn split_scratch<'s>(scratch: &'s mut [u8], values: &Values<'_>) -> (&'s mut [u8], &'s mut [u8]) {
+    let size = values.scratch_size().min(scratch.len());
+    scratch.split_at_mut(size)
 }
 
 /// What `changes` change in the digest of a slot that exists. O(its metadata and `changes`): both

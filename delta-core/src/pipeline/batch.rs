@@ -1,6 +1,9 @@
 //! Building one batch-update record, and taking it back if it is not sent.
 
-use super::sequencer::{PrepareError, Sequencer};
+use super::{
+    sequencer::{PrepareError, Sequencer},
+    shadow::Shadow,
+};
 use crate::{
     digest::row_term,
     header::{DeltaHeader, Operation},
@@ -79,11 +82,13 @@ impl BatchBuilder {
     pub(super) fn push(
         &mut self,
         sequencer: &mut Sequencer<'_>,
+        shadow: Option<&mut Shadow<'_>>,
         out: &mut [u8],
         slot: u32,
         old: &[f32],
         new: &[f32],
     ) -> Result<(), BatchError> {
+        let caller_old = old;
         let sequence = sequencer.next_sequence();
         let state = sequencer.live(slot).map_err(BatchError::Prepare)?;
         if state.last_sequence == sequence {
@@ -91,11 +96,25 @@ impl BatchBuilder {
         }
         sequencer.check_dim(old).map_err(BatchError::Prepare)?;
         sequencer.check_dim(new).map_err(BatchError::Prepare)?;
+        let (old, bound) = match &shadow {
+            Some(shadow) => {
+                let row = shadow.live_row(slot).map_err(BatchError::Prepare)?;
+                (row, Some(shadow.bound()))
+            }
+            None => (old, None),
+        };
+        let encoding = sequencer.encoding(state, bound);
         let values = self
             .writer
-            .push(out, slot, state.last_sequence, old, new)
+            .push_as(encoding, out, slot, state.last_sequence, old, new)
             .map_err(BatchError::Write)?;
-        let change = row_term(slot, values.change_sum(old));
+        let sum = match shadow {
+            Some(shadow) => shadow
+                .prepare(slot, false, &values)
+                .map_err(BatchError::Prepare)?,
+            None => values.exact_change_sum(caller_old, new),
+        };
+        let change = row_term(slot, sum);
         self.digest_change = self.digest_change.wrapping_add(change);
         sequencer.mark(slot, sequence);
         Ok(())
@@ -112,9 +131,27 @@ impl BatchBuilder {
         let payload = out
             .get(..needed)
             .ok_or(PrepareError::OutputTooSmall { needed, given })?;
-        Ok(sequencer
-            .header(Operation::BatchUpdate, self.digest_change)
-            .seal(payload)?)
+        let header = DeltaHeader {
+            lossy: self.writer.is_lossy(),
+            relative: self.writer.is_relative(),
+            ..sequencer.header(Operation::BatchUpdate, self.digest_change)
+        };
+        Ok(header.seal(payload)?)
+    }
+
+    /// Makes the changes of the entries in the shadow and notes that they were made. `out` holds
+    /// the entries as they were pushed.
+    pub(super) fn commit(
+        &self,
+        sequencer: &mut Sequencer<'_>,
+        shadow: Option<&mut Shadow<'_>>,
+        out: &[u8],
+    ) {
+        sequencer.fulfil(self.writer.entries(out).map(|entry| entry.slot));
+        let Some(shadow) = shadow else { return };
+        for entry in self.writer.entries(out) {
+            shadow.apply(entry.slot, &entry.values);
+        }
     }
 
     /// Takes all marks back. `out` holds the entries as they were pushed.

@@ -4,11 +4,16 @@
 use super::{
     batch::{BatchBuilder, BatchError},
     sequencer::{Position, PrepareError, Prepared, Sequencer},
+    shadow::Shadow,
 };
 use crate::{
-    codec::lz4::Lz4Scratch,
+    codec::{Base, lz4::Lz4Scratch},
     header::DeltaHeader,
-    payload::{control::CONTROL_SIZE, metadata::MetadataEdit},
+    payload::{
+        control::CONTROL_SIZE,
+        metadata::MetadataEdit,
+        vector::{VectorChange, VectorWriteError},
+    },
     ring::{CommitError, Grant, Mem, Notify, Polling, Producer, ReserveError},
 };
 use core::fmt;
@@ -56,6 +61,7 @@ impl CaptureError {
 pub struct Capture<'a, M: Mem, N: Notify<M> = Polling> {
     producer: Producer<M, N>,
     sequencer: Sequencer<'a>,
+    shadow: Option<Shadow<'a>>,
     lz4: Option<&'a mut Lz4Scratch>,
 }
 
@@ -65,8 +71,43 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
         Self {
             producer,
             sequencer,
+            shadow: None,
             lz4: None,
         }
+    }
+
+    /// Makes the stream lossy: rows within the shadow's bound of those captured, which differ from
+    /// them by no more after any number of updates. What readers have is the shadow's rows; old
+    /// rows that the caller passes are not looked at.
+    #[must_use]
+    pub fn with_shadow(mut self, shadow: Shadow<'a>) -> Self {
+        self.shadow = Some(shadow);
+        self
+    }
+
+    /// The rows as the readers of a lossy stream have them.
+    pub fn shadow(&self) -> Option<&Shadow<'a>> {
+        self.shadow.as_ref()
+    }
+
+    /// Makes the next record of `slot` set its whole row, as a reader asks for that has refused a
+    /// relative one with `NeedsAbsolute`.
+    ///
+    /// # Errors
+    /// [`CaptureError::Prepare`].
+    pub fn request_absolute(&mut self, slot: u32) -> Result<(), CaptureError> {
+        let requested = self.sequencer.request_absolute(slot);
+        requested.map_err(CaptureError::Prepare)
+    }
+
+    /// Captures the whole `row` of `slot` at once, which has not changed since it was captured.
+    /// O(dim).
+    ///
+    /// # Errors
+    /// See [`CaptureError`]; the next record of the slot will set its whole row then.
+    pub fn refresh(&mut self, slot: u32, row: &[f32]) -> Result<(), CaptureError> {
+        self.request_absolute(slot)?;
+        self.update(slot, row, row)
     }
 
     /// Compresses metadata where that makes it smaller.
@@ -107,10 +148,18 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
         row: &[f32],
         metadata: &[MetadataEdit<'_>],
     ) -> Result<u32, CaptureError> {
+        if id.is_empty() {
+            let refusal = VectorWriteError::IdSize { size: 0 };
+            return Err(CaptureError::Prepare(refusal.into()));
+        }
         let slot = self.sequencer.slot_count();
-        let size_max = Sequencer::insert_size_max(id, row, metadata);
-        self.send(size_max, |sequencer, out, lz4| {
-            sequencer.prepare_insert(id, row, metadata, out, lz4)
+        self.send_vector(&VectorChange {
+            slot,
+            base: Base::Zero,
+            new: row,
+            id,
+            graph: None,
+            metadata,
         })?;
         Ok(slot)
     }
@@ -140,10 +189,14 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
         new: &[f32],
         metadata: &[MetadataEdit<'_>],
     ) -> Result<(), CaptureError> {
-        self.send(
-            Sequencer::update_size_max(new, metadata),
-            |sequencer, out, lz4| sequencer.prepare_update(slot, old, new, metadata, out, lz4),
-        )
+        self.send_vector(&VectorChange {
+            slot,
+            base: Base::Row(old),
+            new,
+            id: &[],
+            graph: None,
+            metadata,
+        })
     }
 
     /// Captures that the entity of `slot` is deleted. O(1).
@@ -219,7 +272,29 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
         Ok(CaptureBatch {
             open: Some((grant, builder)),
             sequencer: &mut self.sequencer,
+            shadow: self.shadow.as_mut(),
         })
+    }
+
+    #[inline]
+    fn send_vector(&mut self, change: &VectorChange<'_>) -> Result<(), CaptureError> {
+        let mut grant = self
+            .producer
+            .reserve(change.payload_size_max())
+            .map_err(CaptureError::Ring)?;
+        let lz4 = self.lz4.as_deref_mut();
+        let prepared = self
+            .sequencer
+            .prepare_values(change, self.shadow.as_mut(), grant.payload_mut(), lz4)
+            .map_err(CaptureError::Prepare)?;
+        grant
+            .commit(&prepared.header.to_bytes())
+            .map_err(CaptureError::Commit)?;
+        self.sequencer.commit(prepared);
+        if let Some(shadow) = &mut self.shadow {
+            shadow.commit(change.slot);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -254,6 +329,7 @@ pub struct CaptureBatch<'c, 'a, M: Mem, N: Notify<M> = Polling> {
     /// `None` once sent.
     open: Option<(Grant<'c, M, N>, BatchBuilder)>,
     sequencer: &'c mut Sequencer<'a>,
+    shadow: Option<&'c mut Shadow<'a>>,
 }
 
 impl<M: Mem, N: Notify<M>> CaptureBatch<'_, '_, M, N> {
@@ -264,7 +340,8 @@ impl<M: Mem, N: Notify<M>> CaptureBatch<'_, '_, M, N> {
     pub fn update(&mut self, slot: u32, old: &[f32], new: &[f32]) -> Result<(), BatchError> {
         match &mut self.open {
             Some((grant, builder)) => {
-                builder.push(self.sequencer, grant.payload_mut(), slot, old, new)
+                let shadow = self.shadow.as_deref_mut();
+                builder.push(self.sequencer, shadow, grant.payload_mut(), slot, old, new)
             }
             None => Ok(()),
         }
@@ -294,7 +371,12 @@ impl<M: Mem, N: Notify<M>> CaptureBatch<'_, '_, M, N> {
         let header = builder
             .seal(self.sequencer, grant.payload_mut())
             .map_err(CaptureError::Prepare)?;
-        if let Some((grant, _)) = self.open.take() {
+        if let Some((mut grant, builder)) = self.open.take() {
+            builder.commit(
+                self.sequencer,
+                self.shadow.as_deref_mut(),
+                grant.payload_mut(),
+            );
             // Succeeds: the header was sealed over bytes of this grant.
             grant
                 .commit(&header.to_bytes())

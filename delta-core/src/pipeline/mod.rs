@@ -14,6 +14,7 @@ pub mod merge;
 pub mod process;
 pub mod sequencer;
 pub mod session;
+pub mod shadow;
 pub mod tensor;
 
 pub use graph::GraphRowsError;

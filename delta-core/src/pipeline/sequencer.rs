@@ -4,7 +4,10 @@
 //! *would* happen; [`Sequencer::commit`] makes it so. A record that could not be sent is simply
 //! not committed, and the stream goes on as if it had never been prepared.
 
-use crate::header::{DeltaHeader, Operation};
+use crate::{
+    codec::{Bound, CodecSet, Encoding},
+    header::{DeltaHeader, Operation},
+};
 
 mod control;
 mod error;
@@ -23,6 +26,8 @@ pub struct SlotState {
     /// Hash of the id, as headers carry it.
     id_hash: u32,
     deleted: bool,
+    /// The next change must set the whole row.
+    wants_whole: bool,
 }
 
 impl SlotState {
@@ -33,6 +38,7 @@ impl SlotState {
             last_sequence,
             id_hash: vector_id_hash,
             deleted,
+            wants_whole: false,
         }
     }
 }
@@ -79,6 +85,7 @@ pub struct Sequencer<'a> {
     position: Position,
     timestamp_us: u64,
     graph: Option<StreamGraph>,
+    codecs: CodecSet,
 }
 
 impl<'a> Sequencer<'a> {
@@ -118,6 +125,7 @@ impl<'a> Sequencer<'a> {
             position,
             timestamp_us: 0,
             graph: None,
+            codecs: CodecSet::ALL,
         }
     }
 
@@ -127,6 +135,37 @@ impl<'a> Sequencer<'a> {
         self.slots.fill(SlotState::default());
         self.slot_count = slot_count;
         self.position = position;
+    }
+
+    /// Chooses from these codecs only.
+    #[must_use]
+    pub fn with_codecs(mut self, codecs: CodecSet) -> Self {
+        self.codecs = codecs;
+        self
+    }
+
+    /// Makes the next change of `slot` set its whole row: for a reader that has refused a
+    /// relative one with `NeedsAbsolute`.
+    ///
+    /// # Errors
+    /// [`PrepareError::UnknownSlot`], [`PrepareError::Deleted`].
+    pub fn request_absolute(&mut self, slot: u32) -> Result<(), PrepareError> {
+        self.live(slot)?;
+        if let Some(state) = self.slots.get_mut(slot as usize) {
+            state.wants_whole = true;
+        }
+        Ok(())
+    }
+
+    /// How the next change of a slot is encoded.
+    #[inline]
+    pub(super) fn encoding(&self, state: SlotState, bound: Option<Bound>) -> Encoding {
+        let codecs = if state.wants_whole {
+            CodecSet::WHOLE
+        } else {
+            self.codecs
+        };
+        Encoding { codecs, bound }
     }
 
     /// Components of every row.
@@ -173,6 +212,7 @@ impl<'a> Sequencer<'a> {
             return;
         };
         state.last_sequence = header.sequence;
+        state.wants_whole = false;
         match header.operation {
             Operation::Insert => {
                 state.id_hash = header.vector_id_hash;
@@ -227,6 +267,15 @@ impl<'a> Sequencer<'a> {
     pub(super) fn mark(&mut self, slot: u32, last_sequence: u64) {
         if let Some(state) = self.slots.get_mut(slot as usize) {
             state.last_sequence = last_sequence;
+        }
+    }
+
+    /// Notes that whole rows that were asked for have been sent.
+    pub(super) fn fulfil(&mut self, slots: impl Iterator<Item = u32>) {
+        for slot in slots {
+            if let Some(state) = self.slots.get_mut(slot as usize) {
+                state.wants_whole = false;
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod gate;
 mod graph;
 mod group;
 mod history;
+mod lossy;
 mod merge;
 mod metadata;
 mod model;

@@ -12,6 +12,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod cut;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(any(
@@ -31,6 +32,7 @@ mod sse2;
 pub(crate) mod tests;
 mod unit;
 
+pub(crate) use cut::cut;
 #[cfg(test)]
 pub(crate) use scalar::Scalar;
 pub use unit::VectorUnit;

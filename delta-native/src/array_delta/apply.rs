@@ -54,7 +54,8 @@ pub fn apply(old: &NpyF32, delta: &[u8], out: &mut impl Write) -> Result<(), Arr
         digest: base.digest(),
         ..origin.position
     };
-    let mut applier = Applier::new(position, &mut []);
+    let mut scratch = vec![0; Applier::scratch_size_max(dim)];
+    let mut applier = Applier::new(position, &mut scratch);
     for record in StreamReader::new(delta) {
         applier.apply_delta(&record?, &mut store)?;
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-use delta_native::inspect::{RecordSummary, inspect};
+use delta_native::inspect::{CodecSummary, RecordSummary, inspect};
 use delta_native::source::read_file;
 
 /// Show the records of a .delta file: headers, kinds, sizes, checks
@@ -45,10 +45,33 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 summary.records, summary.bytes, summary.dim, summary.base_slots
             );
             super::print(text.as_bytes())?;
+            super::print(format!("{}\n", codecs(&summary.codecs)).as_bytes())?;
         }
     }
     result.with_context(|| format!("{name} is damaged"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What each codec was used for.
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+fn codecs(codecs: &[CodecSummary]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(["codec", "rows", "values", "raw/values"]);
+    for codec in codecs {
+        table.add_row([
+            codec.codec.to_owned(),
+            codec.rows.to_string(),
+            codec.value_bytes.to_string(),
+            format!("{:.2}", codec.raw_bytes as f64 / codec.value_bytes as f64),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
 }
 
 fn table(records: &[RecordSummary]) -> Table {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use delta_core::codec::{Bound, CodecSet, Encoding, Tag};
 use delta_native::index::{IndexKind, LINKS_MAX};
 use delta_native::replay::stages::run_stages;
 use delta_native::replay::{
@@ -34,10 +35,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = Options::default().batch,
           value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
+    /// Let rows of the replica be off: no component by more than R times the root mean square of
+    /// its row; exact without
+    #[arg(long, value_name = "R", value_parser = bound)]
+    bound: Option<Bound>,
+    /// Encode rows with this codec where it can be, else raw; auto: the one that needs the fewest
+    /// bytes
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = codecs)]
+    codec: CodecSet,
     /// Make updates up instead, as they are needed: N updates of CHANGED% of DIM components, in
     /// random rows of a table of ROWS (100,000), as in 1000000,384,5%
     #[arg(long, value_name = "N,DIM,CHANGED%[,ROWS]",
-          conflicts_with_all = ["streams", "batch", "clustered", "graph"])]
+          conflicts_with_all = ["streams", "batch", "bound", "codec", "clustered", "graph"])]
     synthetic: Option<Synthetic>,
     /// Replay a generated stream too: N inserts of DIM components around common centres
     #[arg(long, value_name = "N,DIM", value_parser = two_numbers)]
@@ -92,12 +101,30 @@ fn two_numbers(text: &str) -> Result<(u32, u32), String> {
     numbers.ok_or_else(|| "give two numbers from 1, as in 20000,128".to_owned())
 }
 
+fn bound(text: &str) -> Result<Bound, String> {
+    let number: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    Bound::new(number).map_err(|error| error.to_string())
+}
+
+/// A codec's name stands for it both from the old row and from zero.
+fn codecs(name: &str) -> Result<CodecSet, String> {
+    let of_name = |tag: &Tag| tag.name().trim_end_matches("-from-zero") == name;
+    let tags: Vec<Tag> = Tag::ALL.into_iter().filter(of_name).collect();
+    match tags.as_slice() {
+        [] if name == "auto" => Ok(CodecSet::ALL),
+        [] => Err("use auto, raw, sparse, grid or steps".to_owned()),
+        tags => Ok(tags.iter().fold(CodecSet::RAW, |set, tag| set.with(*tag))),
+    }
+}
+
 impl Default for Args {
     fn default() -> Self {
         Self {
             streams: Vec::new(),
             json: false,
             batch: Options::default().batch,
+            bound: None,
+            codec: CodecSet::ALL,
             synthetic: None,
             clustered: None,
             graph: GraphArgs::default(),
@@ -122,6 +149,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let options = Options {
             batch: args.batch,
             graph: args.graph.options(),
+            encoding: Encoding {
+                codecs: args.codec,
+                bound: args.bound,
+            },
         };
         let mut report = replay(&stream, &options)
             .with_context(|| format!("cannot replay {}", stream.name()))?;

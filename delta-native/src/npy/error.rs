@@ -69,7 +69,7 @@ pub enum NpyFault {
     },
     /// Quantised or binary vectors.
     #[error(
-        "holds {dtype}; int8/binary arrays are not replayed by this version, \
+        "holds {dtype}; arrays of bytes are replayed (i1 and u1, not b1), but not compared: \
          use the f32 array they were made from"
     )]
     Int8OrBinary {

@@ -23,6 +23,14 @@ pub(crate) struct Header {
     dtype: TypeStr,
 }
 
+/// What the values of rows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowKind {
+    F32,
+    I8,
+    U8,
+}
+
 /// A little-endian integer type that can hold indices.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum IntegerKind {
@@ -81,13 +89,22 @@ impl Header {
         })
     }
 
+    /// The type must be little-endian `f4`, `i1` or `u1`.
+    pub(super) fn require_rows(&self) -> Result<RowKind, NpyFault> {
+        match (self.dtype.type_char(), self.dtype.size_field()) {
+            (TypeChar::Int, 1) => Ok(RowKind::I8),
+            (TypeChar::Uint, 1) => Ok(RowKind::U8),
+            _ => self.require_f32(),
+        }
+    }
+
     /// The type must be little-endian `f4`.
-    pub(super) fn require_f32(&self) -> Result<(), NpyFault> {
+    pub(super) fn require_f32(&self) -> Result<RowKind, NpyFault> {
         match (self.dtype.type_char(), self.dtype.size_field()) {
             (TypeChar::Int | TypeChar::Uint | TypeChar::Bool, 1) => Err(NpyFault::Int8OrBinary {
                 dtype: self.dtype.to_string(),
             }),
-            (TypeChar::Float, 4) => self.require_little_endian(),
+            (TypeChar::Float, 4) => self.require_little_endian().map(|()| RowKind::F32),
             _ => Err(NpyFault::Dtype {
                 dtype: self.dtype.to_string(),
                 expected: "<f4",

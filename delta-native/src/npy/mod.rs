@@ -27,7 +27,7 @@ mod header;
 use std::io::{self, BufRead, Read};
 
 use crate::source::Source;
-use header::Header;
+use header::{Header, RowKind};
 
 pub use error::{NpyError, NpyFault};
 
@@ -48,9 +48,20 @@ pub struct NpyF32 {
 /// # Errors
 /// [`NpyError`] names the file, what was found, and what to do.
 pub fn read_f32<'a>(source: impl Into<Source<'a>>) -> Result<NpyF32, NpyError> {
-    let source = source.into();
+    read(source.into(), Header::require_f32)
+}
+
+/// As [`read_f32`], also of `i1` and `u1`, whose values become floats of the same value. O(values).
+///
+/// # Errors
+/// [`NpyError`] names the file, what was found, and what to do.
+pub fn read_rows<'a>(source: impl Into<Source<'a>>) -> Result<NpyF32, NpyError> {
+    read(source.into(), Header::require_rows)
+}
+
+fn read(source: Source<'_>, require: Require) -> Result<NpyF32, NpyError> {
     let mut data = Vec::new();
-    let header = append_f32(source, &mut data)?;
+    let header = append(source, require, &mut data)?;
     Ok(NpyF32 {
         shape: header.shape,
         header_bytes: header.bytes,
@@ -58,12 +69,23 @@ pub fn read_f32<'a>(source: impl Into<Source<'a>>) -> Result<NpyF32, NpyError> {
     })
 }
 
-/// As [`read_f32`], with the values put at the end of `data`, so that several arrays can share one
+/// As [`read_rows`], with the values put at the end of `data`, so that several arrays can share one
 /// buffer. On an error `data` is as it was.
-pub(crate) fn append_f32(source: Source<'_>, data: &mut Vec<f32>) -> Result<Header, NpyError> {
+pub(crate) fn append_rows(source: Source<'_>, data: &mut Vec<f32>) -> Result<Header, NpyError> {
+    append(source, Header::require_rows, data)
+}
+
+/// What the type of an array must be.
+type Require = fn(&Header) -> Result<RowKind, NpyFault>;
+
+fn append(source: Source<'_>, require: Require, data: &mut Vec<f32>) -> Result<Header, NpyError> {
     let read = |data: &mut Vec<f32>| {
         let mut array = Array::open(source)?;
-        array.header.require_f32()?;
+        let kind = require(&array.header)?;
+        if kind != RowKind::F32 {
+            array.append_bytes(kind, data)?;
+            return Ok(array.header);
+        }
         let values = array.exact_values(size_of::<f32>())?;
         let start = data.len();
         data.try_reserve_exact(values)
@@ -191,6 +213,22 @@ impl<'a> Array<'a> {
             });
         }
         Ok(values)
+    }
+
+    /// Reads values of a byte each, as floats, to the end of `data`.
+    fn append_bytes(&mut self, kind: RowKind, data: &mut Vec<f32>) -> Result<(), NpyFault> {
+        let values = self.exact_values(1)?;
+        let no_memory = || NpyFault::Memory { values };
+        data.try_reserve_exact(values).map_err(|_| no_memory())?;
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(values).map_err(|_| no_memory())?;
+        bytes.resize(values, 0_u8);
+        self.fill(&mut bytes)?;
+        data.extend(bytes.into_iter().map(|byte| match kind {
+            RowKind::I8 => f32::from(byte.cast_signed()),
+            _ => f32::from(byte),
+        }));
+        Ok(())
     }
 
     /// Reads exactly `bytes`; the file must end there.

@@ -260,10 +260,20 @@ fn int8_and_binary_arrays_are_refused_with_their_own_message() {
     for dtype in ["|i1", "|u1", "|b1"] {
         let message = fault_of_text("<f4", dtype).to_string();
         assert!(
-            message.contains("int8/binary arrays are not replayed by this version"),
+            message.contains("use the f32 array they were made from"),
             "{message}"
         );
     }
+}
+
+#[test]
+fn rows_are_read_from_bytes_too() {
+    let rows = |dtype: &str, bytes: &[u8]| read_rows(source(&npy(&text(dtype, &[2]), bytes)));
+    assert_eq!(rows("|i1", &[0x80, 7]).unwrap().data, [-128.0, 7.0]);
+    assert_eq!(rows("|u1", &[0x80, 7]).unwrap().data, [128.0, 7.0]);
+    assert_eq!(read_rows(source(&f32s(&[1], &[0.5]))).unwrap().data, [0.5]);
+    assert!(rows("|b1", &[0, 1]).is_err());
+    assert!(rows("|u1", &[1, 2, 3]).is_err());
 }
 
 #[test]
@@ -325,10 +335,10 @@ fn indices_of_other_types_and_axes_are_refused() {
 #[test]
 fn a_refused_array_leaves_the_shared_buffer_as_it_was() {
     let mut data = vec![1.0];
-    append_f32(source(&f32s(&[1], &[2.0])), &mut data).unwrap();
+    append_rows(source(&f32s(&[1], &[2.0])), &mut data).unwrap();
     let mut cut = f32s(&[1], &[3.0]);
     cut.pop();
-    append_f32(source(&cut), &mut data).unwrap_err();
+    append_rows(source(&cut), &mut data).unwrap_err();
     assert_eq!(data, [1.0, 2.0]);
 }
 

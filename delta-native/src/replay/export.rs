@@ -151,7 +151,8 @@ mod tests {
                 attributes: &mut attributes,
             };
             let mut store = SliceStore::new(stream.dim(), memory);
-            let mut applier = Applier::new(Position::START, &mut []);
+            let mut scratch = vec![0; Applier::scratch_size_max(stream.dim())];
+            let mut applier = Applier::new(Position::START, &mut scratch);
             for record in StreamReader::new(&frames) {
                 applier.apply_delta(&record.unwrap(), &mut store).unwrap();
             }

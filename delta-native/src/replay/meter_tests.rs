@@ -55,9 +55,9 @@ fn sizes_are_those_that_the_report_defines() {
     let wire_bytes: Vec<f32> = meter.updates.iter().map(|size| size.wire_bytes).collect();
     assert_eq!(
         wire_bytes,
-        [64.0 + 15.0 + 6.0, 24.0 + 4.0, 24.0 + 9.0, 24.0 + 20.0]
+        [64.0 + 4.0 + 6.0, 24.0 + 4.0, 24.0 + 9.0, 24.0 + 20.0]
     );
-    assert_eq!(meter.wire_bytes, 85 + 64 + 8 + 4 + 9 + 20);
+    assert_eq!(meter.wire_bytes, 74 + 64 + 8 + 4 + 9 + 20);
     // Key size, key, value size, value: of the update alone.
     assert_eq!(meter.metadata_bytes, 1 + 3 + 1 + 1);
 }

@@ -21,6 +21,7 @@ pub mod stages;
 mod synthetic;
 mod writer;
 
+use delta_core::codec::Encoding;
 use delta_core::graph::search::SearchError;
 use delta_core::pipeline::{apply::PollError, batch::BatchError, capture::CaptureError};
 use delta_core::ring;
@@ -43,6 +44,9 @@ pub struct Options {
     pub batch: u32,
     /// Replay once more, with an index whose graph travels too.
     pub graph: Option<GraphOptions>,
+    /// How rows are encoded. With a bound, rows of the replica differ from those of the primary by
+    /// no more than that, and are those of the primary's shadow, bit for bit.
+    pub encoding: Encoding,
 }
 
 impl Default for Options {
@@ -50,6 +54,7 @@ impl Default for Options {
         Self {
             batch: 32,
             graph: None,
+            encoding: Encoding::EXACT,
         }
     }
 }
@@ -132,8 +137,9 @@ pub fn replay(stream: &Stream, options: &Options) -> Result<Report, ReplayError>
         Mode::Throughput {
             batch: options.batch.max(1),
         },
+        options.encoding,
     )?;
-    let latency = pass::run(stream, Mode::OneInFlight)?;
+    let latency = pass::run(stream, Mode::OneInFlight, options.encoding)?;
     Ok(Report::new(stream, throughput, latency, graph))
 }
 

@@ -4,16 +4,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use delta_core::codec::Encoding;
 use delta_core::payload::metadata;
 use delta_core::pipeline::apply::{Applier, Apply};
 use delta_core::pipeline::process::Process;
 use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
+use delta_core::pipeline::shadow::Shadow;
 use delta_core::ring::{Consumer, Geometry, Mem, Region};
 use delta_core::store::{Replica, SliceMemory, SliceStore, Slot, state_digest};
 
 use super::ReplayError;
 use super::meter::{Meter, UpdateSize};
-use super::primary::Primary;
+use super::primary::{Primary, Within};
 use super::report::Memory;
 use super::writer::capture_all;
 use crate::clock::StdClock;
@@ -86,13 +88,15 @@ impl Shared {
 }
 
 /// Runs `stream` through the pipeline once and compares replica and primary.
-pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
+pub(super) fn run(stream: &Stream, mode: Mode, encoding: Encoding) -> Result<Pass, ReplayError> {
     let (slots, dim) = (stream.slots() as usize, stream.dim() as usize);
     let mut primary = Primary::with_capacity(slots, dim)?;
     let mut slot_states = filled(slots, 1, SlotState::default())?;
     let mut rows = filled(slots, dim, 0.0_f32)?;
     let mut replica_slots = filled(slots, 1, Slot::default())?;
     let mut attributes = filled(attributes_size(stream), 1, 0_u8)?;
+    let shadow_rows = encoding.bound.map_or(0, |_| slots.saturating_add(2));
+    let mut shadow_memory = filled(shadow_rows, dim, 0.0_f32)?;
     let geometry = geometry(stream);
     let mut region = HeapRegion::new(geometry.region_size())?;
 
@@ -100,6 +104,7 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
     let memory = Memory {
         primary_bytes: primary_rows + size_of_val(slot_states.as_slice()),
         replica_bytes: size_of_val(rows.as_slice()) + size_of_val(replica_slots.as_slice()),
+        shadow_bytes: size_of_val(shadow_memory.as_slice()),
         ring_bytes: region.len(),
         attributes_bytes: attributes.len() + primary_attributes,
         ..Memory::default()
@@ -121,10 +126,14 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
         applied: AtomicU64::new(0),
         stop: AtomicBool::new(false),
     };
-    let sequencer = Sequencer::new(stream.dim(), &mut slot_states, 0, Position::START);
+    let sequencer = Sequencer::new(stream.dim(), &mut slot_states, 0, Position::START)
+        .with_codecs(encoding.codecs);
+    let shadow = encoding
+        .bound
+        .map(|bound| Shadow::new(bound, stream.dim(), &mut shadow_memory));
     let (captured, applied) = thread::scope(|scope| {
-        let captured =
-            scope.spawn(|| capture_all(stream, producer, sequencer, &mut primary, &shared));
+        let captured = scope
+            .spawn(|| capture_all(stream, producer, (sequencer, shadow), &mut primary, &shared));
         let applied = apply_all(stream, consumer, &mut store, &shared);
         (
             captured.join().unwrap_or(Err(ReplayError::Stopped)),
@@ -135,7 +144,17 @@ pub(super) fn run(stream: &Stream, mode: Mode) -> Result<Pass, ReplayError> {
 
     let latencies_ns = applied.times_ns.iter().zip(&captured.times_ns);
     let digest = applied.position.digest;
-    let difference = difference(&primary, &store, captured.position, applied.position);
+    let within = encoding.bound.map(|bound| Within {
+        shadow: &shadow_memory,
+        bound,
+    });
+    let difference = difference(
+        &primary,
+        &store,
+        within,
+        captured.position,
+        applied.position,
+    );
     let measurement_bytes = applied.meter.updates.capacity() * size_of::<UpdateSize>()
         + (applied.times_ns.capacity() + captured.times_ns.capacity()) * size_of::<u64>();
     Ok(Pass {
@@ -169,10 +188,11 @@ pub(super) fn both<W, R>(
 pub(super) fn difference(
     primary: &Primary<'_>,
     replica: &impl Replica,
+    within: Option<Within<'_>>,
     captured: Position,
     applied: Position,
 ) -> Option<String> {
-    primary.first_difference(replica).or_else(|| {
+    primary.first_difference(replica, within).or_else(|| {
         let agreed = captured == applied && applied.digest == state_digest(replica);
         (!agreed).then(|| "the state digest".to_owned())
     })
@@ -223,7 +243,7 @@ fn apply_all<M: Mem>(
     shared: &Shared,
 ) -> Result<Applied, ReplayError> {
     let _guard = StopOnPanic(shared);
-    let mut scratch = vec![0; metadata::SECTION_SIZE_MAX];
+    let mut scratch = vec![0; Applier::scratch_size_max(stream.dim())];
     let updates = usize::try_from(stream.counts().updates).unwrap_or(usize::MAX);
     let applier = Applier::new(Position::START, &mut scratch);
     let meter = Meter::with_capacity(updates);

@@ -3,11 +3,40 @@
 //! It is deliberately plain and shares no code with the replica's store, so that comparing the two
 //! means something.
 
+use delta_core::codec::Bound;
 use delta_core::payload::metadata::MetadataEdit;
 use delta_core::store::Replica;
 
 use crate::memory::{OutOfMemory, reserved};
 use crate::stream::{Event, Metadata, Operation};
+
+/// What the rows of a lossy replica are compared with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Within<'w> {
+    /// Rows of the primary's shadow, and more.
+    pub(super) shadow: &'w [f32],
+    pub(super) bound: Bound,
+}
+
+impl<'w> Within<'w> {
+    fn row(self, slot: u32, dim: usize) -> &'w [f32] {
+        let start = slot as usize * dim;
+        self.shadow.get(start..start + dim).unwrap_or_default()
+    }
+
+    /// No component of `found` is off by more than the bound allows.
+    fn holds(self, found: &[f32], row: &[f32]) -> bool {
+        let square = |x: f32| f64::from(x) * f64::from(x);
+        let total: f64 = row.iter().map(|component| square(*component)).sum();
+        let count = u32::try_from(row.len()).map_or(f64::INFINITY, f64::from);
+        // A sum in another order differs in its last bits.
+        let limit = square(self.bound.get()) * total / count * (1.0 + 1e-9);
+        found.iter().zip(row).all(|(found, component)| {
+            let error = f64::from(*found) - f64::from(*component);
+            found.to_bits() == component.to_bits() || error * error <= limit
+        })
+    }
+}
 
 /// Rows, ids, metadata and tombstones by slot. Ids and metadata borrow the loaded stream.
 #[derive(Debug)]
@@ -122,8 +151,13 @@ impl<'s> Primary<'s> {
         }
     }
 
-    /// Where `replica` first differs in any bit of rows, ids, metadata or tombstones.
-    pub(super) fn first_difference(&self, replica: &impl Replica) -> Option<String> {
+    /// Where `replica` first differs in any bit of rows, ids, metadata or tombstones; its rows, if
+    /// they may be off, from the shadow's, or from the primary's by more than they may.
+    pub(super) fn first_difference(
+        &self,
+        replica: &impl Replica,
+        within: Option<Within<'_>>,
+    ) -> Option<String> {
         let slots = self.entities.len();
         if replica.slot_count() as usize != slots {
             return Some(format!("{} slots instead of {slots}", replica.slot_count()));
@@ -131,9 +165,13 @@ impl<'s> Primary<'s> {
         let mut metadata = Vec::new();
         (0..).zip(&self.entities).find_map(|(slot, entity)| {
             let bits = |row: &[f32]| row.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-            let rows_equal = replica
-                .row(slot)
-                .is_some_and(|row| bits(row) == bits(self.row(slot)));
+            let rows_equal = replica.row(slot).is_some_and(|row| match within {
+                None => bits(row) == bits(self.row(slot)),
+                Some(within) => {
+                    bits(row) == bits(within.row(slot, self.dim))
+                        && within.holds(row, self.row(slot))
+                }
+            });
             metadata.clear();
             replica.visit_metadata(slot, &mut |key, value| {
                 metadata.push((key.to_vec(), value.to_vec()));

@@ -71,6 +71,8 @@ pub struct Report {
 pub struct Memory {
     /// Rows and slot states of the primary and its sequencer.
     pub primary_bytes: usize,
+    /// The rows that a lossy replica has, kept by the writing side.
+    pub shadow_bytes: usize,
     /// Rows and slots of the replica.
     pub replica_bytes: usize,
     /// The ring's region.

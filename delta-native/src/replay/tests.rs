@@ -1,3 +1,5 @@
+use delta_core::codec::Bound;
+
 use super::*;
 use crate::fixtures::f32s;
 use crate::sample;
@@ -97,7 +99,7 @@ fn a_primary_finds_what_differs() {
         if deleted {
             store.mark_deleted(0);
         }
-        primary.first_difference(&store)
+        primary.first_difference(&store, None)
     };
     let (row, n7) = ([1.0, f32::NAN], [1, b'n', 2, b'7']);
     assert_eq!(differs(row, b"a", &n7, false), None);
@@ -144,23 +146,23 @@ fn a_pass_compares_rows_positions_and_digests() {
         sequence: 3,
         digest: state_digest(&store),
     };
-    assert_eq!(difference(&primary, &store, position, position), None);
+    assert_eq!(difference(&primary, &store, None, position, position), None);
 
     let behind = Position {
         sequence: 2,
         ..position
     };
     let digest = Some("the state digest".to_owned());
-    assert_eq!(difference(&primary, &store, position, behind), digest);
+    assert_eq!(difference(&primary, &store, None, position, behind), digest);
     let drifted = Position {
         digest: position.digest ^ 1,
         ..position
     };
-    assert_eq!(difference(&primary, &store, drifted, drifted), digest);
+    assert_eq!(difference(&primary, &store, None, drifted, drifted), digest);
 
     store.row_mut(0).copy_from_slice(&[1.0, 2.0]);
     let row = Some("the row of slot 0".to_owned());
-    assert_eq!(difference(&primary, &store, position, position), row);
+    assert_eq!(difference(&primary, &store, None, position, position), row);
 }
 
 #[test]
@@ -189,4 +191,26 @@ fn more_inserts_than_rows_justify_are_refused() {
         panic!("{refused:?}");
     };
     assert_eq!((line, found), (81, fault));
+}
+
+#[test]
+fn a_bounded_replica_is_the_shadow_and_smaller() {
+    for stream in &crate::sample::streams().unwrap() {
+        let exact = replay(stream, &Options::default()).unwrap();
+        let encoding = Encoding {
+            bound: Some(Bound::new(3e-3).unwrap()),
+            ..Encoding::EXACT
+        };
+        let bounded = replay(
+            stream,
+            &Options {
+                encoding,
+                ..Options::default()
+            },
+        )
+        .unwrap();
+        assert!(bounded.replica_identical, "{:?}", bounded.difference);
+        assert!(bounded.value_bytes <= exact.value_bytes);
+        assert!(bounded.memory.shadow_bytes > 0 && exact.memory.shadow_bytes == 0);
+    }
 }

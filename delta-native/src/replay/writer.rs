@@ -6,6 +6,7 @@ use delta_core::codec::lz4::Lz4Scratch;
 use delta_core::payload::{batch, metadata};
 use delta_core::pipeline::capture::{Capture, CaptureError};
 use delta_core::pipeline::sequencer::{Position, Sequencer};
+use delta_core::pipeline::shadow::Shadow;
 use delta_core::ring::{Mem, Producer};
 
 use super::ReplayError;
@@ -23,10 +24,10 @@ pub(super) struct Captured {
 }
 
 /// Captures all events of `stream`, making each in the primary too.
-pub(super) fn capture_all<'s, M: Mem>(
+pub(super) fn capture_all<'s, 'c, M: Mem>(
     stream: &'s Stream,
     producer: Producer<M>,
-    sequencer: Sequencer<'_>,
+    (sequencer, shadow): (Sequencer<'c>, Option<Shadow<'c>>),
     primary: &mut Primary<'s>,
     shared: &Shared,
 ) -> Result<Captured, ReplayError> {
@@ -37,7 +38,10 @@ pub(super) fn capture_all<'s, M: Mem>(
         shared.mode,
         producer.geometry().max_payload() as usize,
     );
-    let capture = Capture::new(producer, sequencer).with_lz4(&mut lz4);
+    let mut capture = Capture::new(producer, sequencer).with_lz4(&mut lz4);
+    if let Some(shadow) = shadow {
+        capture = capture.with_shadow(shadow);
+    }
     let mut writer = Writer {
         stream,
         capture,

@@ -39,7 +39,7 @@ fn captured(stream: &Stream, mode: Mode) -> Vec<DeltaHeader> {
         stop: AtomicBool::new(false),
     };
     let mut primary = Primary::with_capacity(2, 2).unwrap();
-    capture_all(stream, producer, sequencer, &mut primary, &shared).unwrap();
+    capture_all(stream, producer, (sequencer, None), &mut primary, &shared).unwrap();
     let mut headers = Vec::new();
     while let Some(received) = consumer.poll().unwrap() {
         headers.push(DeltaHeader::parse(received.header()).unwrap());

@@ -175,7 +175,7 @@ impl Stream {
             Shape::RowUpdates => row_updates::load(&files),
             Shape::OneArray => {
                 let source = files.source(".npy");
-                let array = crate::npy::read_f32(&source)?;
+                let array = crate::npy::read_rows(&source)?;
                 match *array.shape.as_slice() {
                     [steps, n] => snapshots::build(&files, source.name(), [steps, n], array.data),
                     [2, n, dim] => pairs::build(&files, source.name(), [n, dim], array.data),

@@ -4,7 +4,7 @@ use super::Stream;
 use super::build::Builder;
 use super::error::StreamError;
 use super::files::Files;
-use crate::npy::{append_f32, read_u32_indices, read_u64_indices};
+use crate::npy::{append_rows, read_u32_indices, read_u64_indices};
 use crate::source::Source;
 
 /// Loads `.init.npy`, `.step.npy`, `.row.npy` and `.new.npy`. Ids are the row numbers.
@@ -53,7 +53,7 @@ pub(super) fn append_matrix(
     source: Source<'_>,
     data: &mut Vec<f32>,
 ) -> Result<[u64; 2], StreamError> {
-    let shape = append_f32(source, data)?.shape;
+    let shape = append_rows(source, data)?.shape;
     match *shape.as_slice() {
         [rows, dim] => Ok([rows, dim]),
         _ => Err(StreamError::Shape {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::thread::{self, Thread};
 
+use delta_core::codec::varint;
 use delta_core::header::{HEADER_SIZE, Operation};
 use delta_core::payload::{metadata, vector};
 use delta_core::pipeline::apply::{Applier, ApplyError, Outcome};
@@ -365,14 +366,11 @@ fn forkable(batch: &[u8], at: usize, sequence: u64, epoch: u32) -> Option<(Frame
     }
     let slot = match header.operation {
         Operation::Update => {
-            let (prefix, rest) = payload.split_first_chunk::<{ vector::PREFIX_SIZE }>()?;
-            let words = prefix.as_chunks::<4>().0;
-            let word = |at: usize| words.get(at).map(|word| u32::from_le_bytes(*word));
             // Metadata, or a graph change, stands behind the values.
-            if word(2)? as usize != rest.len() {
+            if payload.first()? & vector::PARTS_FOLLOW != 0 {
                 return None;
             }
-            word(0)
+            Some(varint::read(payload, &mut 1)?)
         }
         Operation::BatchUpdate => None,
         _ => return None,

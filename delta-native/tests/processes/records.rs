@@ -1,6 +1,7 @@
 //! The stream: records whose content follows from epoch and sequence, sent singly, in batches, and
 //! with aborted ones between.
 
+use delta_core::codec::varint;
 use delta_core::header::{DeltaHeader, HEADER_SIZE, Operation};
 use delta_core::record::Record;
 use delta_core::ring::{Notify, Producer, RawMem, ReserveError};
@@ -33,16 +34,27 @@ fn dim(sequence: u64) -> u32 {
 }
 
 fn payload_size(sequence: u64) -> usize {
-    16 + 4 * dim(sequence) as usize
+    let dim = dim(sequence);
+    prefix(0, dim).len() + 4 * dim as usize
+}
+
+/// What stands before a raw row's values: the tag, a slot of one byte, the dim.
+fn prefix(epoch: u32, dim: u32) -> Vec<u8> {
+    let mut prefix = vec![1, (epoch % 128) as u8];
+    prefix.resize(2 + varint::size(dim), 0);
+    varint::write(&mut prefix, &mut 2, dim).unwrap();
+    prefix
 }
 
 /// Writes the payload of a record: a raw row.
 fn write_payload(epoch: u32, sequence: u64, payload: &mut [u8]) {
     let dim = dim(sequence);
-    let words = [epoch, dim, 4 * dim, 1 << 24].into_iter();
     let [low, ..] = bytemuck::cast::<u64, [u32; 2]>(sequence);
     let values = (0..dim).map(|lane| (low ^ epoch.rotate_left(16)).wrapping_add(lane));
-    for (bytes, word) in payload.chunks_exact_mut(4).zip(words.chain(values)) {
+    let prefix = prefix(epoch, dim);
+    let (front, rows) = payload.split_at_mut(prefix.len());
+    front.copy_from_slice(&prefix);
+    for (bytes, word) in rows.chunks_exact_mut(4).zip(values) {
         bytes.copy_from_slice(&word.to_le_bytes());
     }
 }

@@ -7,7 +7,8 @@ import { idText, metadataObject } from "./metadata.js";
 import { compile, variantOf } from "./modules.js";
 import { ApplyStage, contextSize } from "./stages.js";
 
-const SCRATCH_SIZE = 65536;
+/** Room for decompressed metadata and a decoded row of `dim` components. */
+const scratchSize = (dim) => 65536 + 4 * dim;
 const RESULTS_SIZE = 65536;
 
 /** Numbers that must be whole and positive. */
@@ -31,8 +32,8 @@ export function planApply(plan, { sizes, contextBytes, stagingBytes, source }) {
   const layout = {
     ...sizes,
     ...plan.store("replica", sizes),
-    scratch: plan.take("scratch", SCRATCH_SIZE),
-    scratchBytes: SCRATCH_SIZE,
+    scratch: plan.take("scratch", scratchSize(sizes.dim)),
+    scratchBytes: scratchSize(sizes.dim),
     source,
   };
   return { place, layout };

@@ -6,6 +6,8 @@ use super::payload::{self, Payload};
 
 pub const HEADER_SIZE: usize = 64;
 pub const COMPRESSED: u8 = 1;
+pub const LOSSY: u8 = 2;
+pub const RELATIVE: u8 = 4;
 pub const HAS_DIGEST: u8 = 8;
 pub const GRAPH: u8 = 16;
 pub const TENSOR: u8 = 32;
@@ -94,8 +96,9 @@ pub fn header(bytes: &[u8]) -> Option<Header> {
         state_digest,
     };
     let refused = operation > 5
-        || flags & !(COMPRESSED | HAS_DIGEST | GRAPH | TENSOR) != 0
-        || (header.is_tensor() && (operation != 1 || header.is_compressed() || header.has_graph()))
+        || flags & !(COMPRESSED | LOSSY | RELATIVE | HAS_DIGEST | GRAPH | TENSOR) != 0
+        || (header.is_tensor() && flags & !(HAS_DIGEST | TENSOR) != 0)
+        || (header.is_tensor() && operation != 1)
         || version != 1
         || sequence == 0
         || epoch == 0
@@ -103,6 +106,8 @@ pub fn header(bytes: &[u8]) -> Option<Header> {
         || (state_digest != 0 && !header.has_digest())
         || (header.is_compressed() && operation > 1)
         || (header.has_graph() && operation > 2)
+        || (flags & LOSSY != 0 && !matches!(operation, 0 | 1 | 3))
+        || (flags & RELATIVE != 0 && !matches!(operation, 1 | 3))
         || payload_offset != 0
         || stamp != 0
         || payload_size > PAYLOAD_SIZE_MAX;

@@ -11,3 +11,4 @@ pub mod region;
 pub mod state;
 pub mod stream;
 pub mod tensor;
+pub mod values;

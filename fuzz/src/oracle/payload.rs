@@ -2,10 +2,11 @@
 
 use super::bytes::Bytes;
 use super::digest::xxh3;
-use super::frame::Header;
+use super::frame::{Header, LOSSY, RELATIVE};
 use super::graph_change::{self, Edit};
 use super::lz4;
 use super::tensor;
+use super::values::Packed;
 
 /// Bytes of a plain metadata section, at most.
 pub const SECTION_SIZE_MAX: usize = 65_534;
@@ -85,11 +86,14 @@ pub enum Values {
     Raw(Vec<u32>),
     /// Index and bits, indices ascending.
     Sparse(Vec<(u32, u32)>),
+    Packed(Packed),
 }
 
 impl Values {
-    pub fn apply(&self, row: &mut [u32]) {
+    /// Changes `row`; `None`, and leaves it, if only decoding finds that the values are broken.
+    pub fn apply(&self, row: &mut [u32]) -> Option<()> {
         match self {
+            Self::Packed(packed) => return packed.apply(row),
             Self::Same => {}
             Self::Raw(bits) => row.copy_from_slice(bits),
             Self::Sparse(changes) => {
@@ -97,6 +101,20 @@ impl Values {
                     row[index as usize] = bits;
                 }
             }
+        }
+        Some(())
+    }
+
+    /// The flags of a record with these values.
+    pub fn flags(&self) -> u8 {
+        match self {
+            Self::Packed(packed) => match packed.tag {
+                3 => RELATIVE,
+                5 => RELATIVE | LOSSY,
+                6 => LOSSY,
+                _ => 0,
+            },
+            _ => 0,
         }
     }
 }
@@ -121,6 +139,7 @@ pub fn values(tag: u8, bytes: &[u8], dim: u32) -> Option<Values> {
             }
             Some(Values::Sparse(changes))
         }
+        3..=6 => Packed::parse(tag, bytes, dim).map(Values::Packed),
         _ => None,
     }
 }
@@ -153,14 +172,23 @@ fn delete(header: &Header, bytes: &[u8]) -> Option<Payload> {
 
 fn row(header: &Header, bytes: &[u8]) -> Option<Row> {
     let mut rest = Bytes(bytes);
-    let (slot, dim, values_size) = (rest.u32()?, rest.u32()?, rest.u32()?);
-    let (id_size, zero, tag) = (rest.u8()?, rest.u16()?, rest.u8()?);
+    let first = rest.u8()?;
+    let (tag, parts_follow) = (first & 0x7f, first & 0x80 != 0);
+    let (slot, dim) = (rest.varint()?, rest.varint()?);
+    let (id_size, values_size) = match parts_follow {
+        true => (rest.u8()?, rest.varint()?),
+        false => (0, rest.0.len() as u32),
+    };
     let is_insert = header.operation == 0;
-    if dim == 0 || zero != 0 || is_insert != (id_size > 0) {
+    if dim == 0 || is_insert != (id_size > 0) {
         return None;
     }
     let values = values(tag, rest.take(values_size as usize)?, dim)?;
     let id = rest.take(usize::from(id_size))?.to_vec();
+    let flags_fit = header.flags & (LOSSY | RELATIVE) == values.flags();
+    if !flags_fit || parts_follow && id.is_empty() && rest.0.is_empty() {
+        return None;
+    }
     if is_insert && (header.prev_sequence != 0 || header.vector_id_hash != xxh3(&id) as u32) {
         return None;
     }
@@ -235,7 +263,11 @@ fn batch(header: &Header, bytes: &[u8]) -> Option<Payload> {
             values: values(tag, rest.take(size as usize)?, dim)?,
         });
     }
-    rest.0.is_empty().then_some(Payload::Batch { dim, entries })
+    let flags = entries
+        .iter()
+        .fold(0, |flags, entry| flags | entry.values.flags());
+    let fits = rest.0.is_empty() && header.flags & (LOSSY | RELATIVE) == flags;
+    fits.then_some(Payload::Batch { dim, entries })
 }
 
 fn control(header: &Header, bytes: &[u8]) -> Option<Payload> {

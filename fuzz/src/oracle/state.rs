@@ -119,7 +119,7 @@ impl State {
                     is_deleted: false,
                     last_sequence: sequence,
                 };
-                row.values.apply(&mut slot.row);
+                row.values.apply(&mut slot.row)?;
                 slot.change_metadata(&row.metadata)?;
                 self.slots.push(slot);
                 self.change_graph(row.graph.as_deref())?;
@@ -129,7 +129,7 @@ impl State {
                     return None;
                 }
                 let slot = self.live(row.slot, prev_sequence)?;
-                row.values.apply(&mut slot.row);
+                row.values.apply(&mut slot.row)?;
                 slot.change_metadata(&row.metadata)?;
                 slot.last_sequence = sequence;
                 self.change_graph(row.graph.as_deref())?;
@@ -149,7 +149,7 @@ impl State {
                 // can follow that.
                 for entry in entries {
                     let slot = self.live(entry.slot, entry.prev_sequence)?;
-                    entry.values.apply(&mut slot.row);
+                    entry.values.apply(&mut slot.row)?;
                     slot.last_sequence = sequence;
                 }
             }

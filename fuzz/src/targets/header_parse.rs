@@ -45,6 +45,8 @@ pub fn same(header: &DeltaHeader) -> frame::Header {
     } else {
         0
     };
+    let lossy = if header.lossy { frame::LOSSY } else { 0 };
+    let relative = if header.relative { frame::RELATIVE } else { 0 };
     let graph = if header.graph { frame::GRAPH } else { 0 };
     let has_digest = if header.state_digest.is_some() {
         frame::HAS_DIGEST
@@ -55,7 +57,7 @@ pub fn same(header: &DeltaHeader) -> frame::Header {
     frame::Header {
         sequence: header.sequence,
         operation: header.operation as u8,
-        flags: compressed | graph | has_digest | tensor,
+        flags: compressed | lossy | relative | graph | has_digest | tensor,
         vector_id_hash: header.vector_id_hash,
         timestamp: header.timestamp_us,
         payload_size: header.payload_size,

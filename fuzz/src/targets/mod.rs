@@ -2,6 +2,7 @@
 
 pub mod apply_state_machine;
 pub mod codec_decode;
+pub mod codec_roundtrip;
 pub mod graph_apply;
 pub mod header_parse;
 pub mod kernel_differential;
@@ -16,12 +17,13 @@ pub mod tensor_apply;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const ALL: [Target; 11] = [
+pub const ALL: [Target; 12] = [
     ("header_parse", header_parse::run),
     ("record_stream", record_stream::run),
     ("payload_vector", payload_vector::run),
     ("payload_graph", payload_graph::run),
     ("codec_decode", codec_decode::run),
+    ("codec_roundtrip", codec_roundtrip::run),
     ("kernel_differential", kernel_differential::run),
     ("ring_region", ring_region::run),
     ("ring_hostile_consumer", ring_hostile_consumer::run),

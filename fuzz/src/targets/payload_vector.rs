@@ -9,6 +9,7 @@ use delta_core::payload::metadata::MetadataEdit;
 use delta_core::payload::vector::{VectorChange, VectorPayload};
 
 use super::{header_parse, record_stream};
+use crate::oracle::bytes::Bytes;
 use crate::oracle::payload::{self, Metadata, Payload, Row};
 
 /// Rows longer than this are parsed only.
@@ -60,23 +61,33 @@ fn header(mode: &Mode, payload: &[u8]) -> DeltaHeader {
         true => Operation::Insert,
         false => Operation::Update,
     };
+    let tag = payload.first().map_or(0, |first| first & 0x7f);
     let mut header = DeltaHeader::new(operation, 7, 1);
     header.compressed = mode.compressed;
     header.graph = mode.graph;
-    if let (true, Some(prefix)) = (mode.right_hash, payload.first_chunk::<16>()) {
-        let values_size = u32::from_le_bytes([prefix[8], prefix[9], prefix[10], prefix[11]]);
-        let start = 16_usize.saturating_add(values_size as usize);
-        let end = start.saturating_add(usize::from(prefix[12]));
-        header.vector_id_hash = payload.get(start..end).map_or(0, vector_id_hash);
+    header.lossy = matches!(tag, 5 | 6);
+    header.relative = matches!(tag, 3 | 5) && !mode.is_insert;
+    if let (true, Some(id)) = (mode.right_hash, id_of(payload)) {
+        header.vector_id_hash = vector_id_hash(id);
     }
     header.seal(payload).expect("the fuzzer's inputs are small")
+}
+
+/// The id that a payload seems to have.
+fn id_of(payload: &[u8]) -> Option<&[u8]> {
+    let mut rest = Bytes(payload);
+    let _tag = rest.u8()?;
+    let (_slot, _dim) = (rest.varint()?, rest.varint()?);
+    let (id_size, values_size) = (rest.u8()?, rest.varint()?);
+    rest.take(values_size as usize)?;
+    rest.take(id_size.into())
 }
 
 fn same(vector: &VectorPayload<'_>) -> Row {
     Row {
         slot: vector.slot(),
         dim: vector.dim(),
-        values: record_stream::same_values(vector.values()),
+        values: record_stream::same_values(vector.values(), vector.dim()),
         id: vector.id().to_vec(),
         graph: vector.graph().map(record_stream::same_graph),
         metadata: record_stream::same_metadata(vector.metadata()),
@@ -95,7 +106,9 @@ fn write_again(row: &Row, is_insert: bool, compresses: bool) {
         false => (0..row.dim).map(|d| d.wrapping_mul(0x9e37_79b9)).collect(),
     };
     let mut new = old.clone();
-    row.values.apply(&mut new);
+    if row.values.apply(&mut new).is_none() {
+        return;
+    }
     let floats = |bits: &[u32]| bits.iter().map(|&b| f32::from_bits(b)).collect::<Vec<_>>();
     let (old_row, new_row) = (floats(&old), floats(&new));
     let metadata: Vec<MetadataEdit<'_>> = pairs
@@ -138,7 +151,7 @@ fn write_again(row: &Row, is_insert: bool, compresses: bool) {
     let again = VectorPayload::parse(&header, &out).expect("what was written can be read");
     let again = same(&again);
     let mut row_again = old;
-    again.values.apply(&mut row_again);
+    again.values.apply(&mut row_again).expect("sound values");
     assert_eq!(row_again, new, "the row after the change");
     assert_eq!(
         (again.slot, again.dim, &again.id),

@@ -14,6 +14,7 @@ use super::header_parse;
 use crate::oracle::graph_change::{self, Edit};
 use crate::oracle::payload::{Entry, Metadata, Row, Values};
 use crate::oracle::stream::{Next, Stream};
+use crate::oracle::values::Packed;
 use crate::oracle::{frame, payload};
 use crate::shape::{Repairs, repair};
 
@@ -68,7 +69,7 @@ pub fn same(record: &Record<'_>) -> frame::Frame {
         Payload::Insert(vector) | Payload::Update(vector) => payload::Payload::Row(Row {
             slot: vector.slot(),
             dim: vector.dim(),
-            values: same_values(vector.values()),
+            values: same_values(vector.values(), vector.dim()),
             id: vector.id().to_vec(),
             graph: vector.graph().map(same_graph),
             metadata: same_metadata(vector.metadata()),
@@ -85,7 +86,7 @@ pub fn same(record: &Record<'_>) -> frame::Frame {
                 .map(|entry| Entry {
                     slot: entry.slot,
                     prev_sequence: entry.prev_sequence,
-                    values: same_values(&entry.values),
+                    values: same_values(&entry.values, batch.dim()),
                 })
                 .collect(),
         },
@@ -162,7 +163,7 @@ pub fn same_parameters(parameters: GraphParameters) -> [u8; 3] {
 }
 
 /// The core's values as the oracle has them.
-pub fn same_values(values: &codec::Values<'_>) -> Values {
+pub fn same_values(values: &codec::Values<'_>, dim: u32) -> Values {
     match values {
         codec::Values::Same => Values::Same,
         codec::Values::Raw(raw) => Values::Raw(
@@ -172,6 +173,10 @@ pub fn same_values(values: &codec::Values<'_>) -> Values {
                 .collect(),
         ),
         codec::Values::Sparse(sparse) => Values::Sparse(sparse.iter().collect()),
+        codec::Values::Grid(_) | codec::Values::Steps(_) => Values::Packed(
+            Packed::parse(values.tag() as u8, values.as_bytes(), dim)
+                .expect("values that the core has parsed"),
+        ),
         other => panic!("a codec that the oracle does not know: {other:?}"),
     }
 }

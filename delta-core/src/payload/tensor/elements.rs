@@ -3,7 +3,7 @@
 
 use super::DType;
 use crate::{
-    codec::{self, Base, EncodeError, Tag, Values, ValuesError, varint},
+    codec::{self, Base, CodecSet, EncodeError, Encoding, Tag, Values, ValuesError, varint},
     kernel::digest::lane_change,
 };
 
@@ -41,7 +41,13 @@ impl<'a> Elements<'a> {
     ) -> Result<Self, ValuesError> {
         let width = dtype.width();
         if width == 4 {
-            return Values::parse(tag, bytes, count).map(Self::Words);
+            // Elements of 32 bits are any words: differences of floats are not for them.
+            return match Values::parse(tag, bytes, count)? {
+                values @ (Values::Same | Values::Raw(_) | Values::Sparse(_)) => {
+                    Ok(Self::Words(values))
+                }
+                _ => Err(ValuesError::UnknownTag { found: tag }),
+            };
         }
         match Tag::from_wire(tag) {
             Some(Tag::Raw) => {
@@ -67,7 +73,7 @@ impl<'a> Elements<'a> {
     pub(super) fn from_checked(tag: u8, bytes: &'a [u8], dtype: DType) -> Option<Self> {
         let (tag, width) = (Tag::from_wire(tag)?, dtype.width());
         Some(match tag {
-            tag if width == 4 => Self::Words(Values::from_checked(tag, bytes)),
+            tag if width == 4 => Self::Words(Values::from_checked(tag, bytes, 0)?),
             Tag::Sparse => Self::Sparse { width, bytes },
             _ => Self::Raw { width, bytes },
         })
@@ -77,7 +83,11 @@ impl<'a> Elements<'a> {
     /// keys, mod 2^64. O(changes).
     pub(crate) fn change_sum(&self, old: &[u8]) -> u64 {
         match *self {
-            Self::Words(values) => values.change_sum(bytemuck::try_cast_slice(old).unwrap_or(&[])),
+            Self::Words(values) => {
+                let old = bytemuck::try_cast_slice(old).unwrap_or(&[]);
+                let change = values.decode(old, &mut []);
+                change.map_or(0, |change| change.change_sum(old))
+            }
             Self::Raw { width, bytes } => {
                 let olds = old.chunks_exact(width).map(bits_of);
                 let news = bytes.chunks_exact(width).map(bits_of);
@@ -101,7 +111,9 @@ impl<'a> Elements<'a> {
     pub(crate) fn apply(&self, run: &mut [u8]) {
         match *self {
             Self::Words(values) => {
-                values.apply(bytemuck::try_cast_slice_mut(run).unwrap_or(&mut []));
+                if let Ok(change) = values.decode(&[], &mut []) {
+                    change.apply(bytemuck::try_cast_slice_mut(run).unwrap_or(&mut []));
+                }
             }
             Self::Raw { bytes, .. } => {
                 if let Some(run) = run.get_mut(..bytes.len()) {
@@ -190,7 +202,12 @@ pub(super) fn encode(
         .ok_or(EncodeError::OutputTooSmall { needed, given })?;
     if width == 4 {
         let old = bytemuck::try_cast_slice(old).unwrap_or(&[]);
-        return codec::encode(
+        let plain = Encoding {
+            codecs: CodecSet::PLAIN,
+            bound: None,
+        };
+        return codec::encode_as(
+            plain,
             Base::Row(old),
             bytemuck::try_cast_slice(new).unwrap_or(&[]),
             out,

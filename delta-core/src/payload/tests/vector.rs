@@ -5,18 +5,16 @@ use crate::{
     payload::{
         PayloadError,
         metadata::{MetadataEdit, MetadataError, SECTION_SIZE_MAX},
-        vector::{DIM_MAX, PREFIX_SIZE, VectorChange, VectorPayload, VectorWriteError},
+        vector::{DIM_MAX, PREFIX_SIZE_MAX, VectorChange, VectorPayload, VectorWriteError},
     },
-    testing::{any_change, bits_of, rows_between},
+    testing::{any_change, apply_values, bits_of, rows_between},
 };
 use proptest::{collection::vec, prelude::*};
 
 /// An update of slot 9: one of four components changes, and the key `k` is removed.
-const UPDATE: [u8; 24] = [
-    9, 0, 0, 0, // slot
-    4, 0, 0, 0, // dim
-    5, 0, 0, 0, // values_size
-    0, 0, 0, 2, // id_size, reserved, tag
+const UPDATE: [u8; 13] = [
+    0x82, 9, 4, // tag, and that parts follow; slot, dim
+    0, 5, // id_size, values_size
     3, 0, 0, 0x80, 0x3f, // component 3 becomes 1.0
     1, b'k', 0, // metadata
 ];
@@ -48,10 +46,10 @@ fn insert_header(id: &[u8]) -> DeltaHeader {
 #[test]
 fn an_update_of_literal_bytes() {
     let mut out = [0xaa; 40];
-    assert_eq!(CHANGE.payload_size_max(), 16 + 16 + 7);
+    assert_eq!(CHANGE.payload_size_max(), 17 + 16 + 7);
     let written = CHANGE.write(&mut out, None).unwrap();
-    assert_eq!((written.size, written.compressed), (24, false));
-    assert_eq!(out[..24], UPDATE);
+    assert_eq!((written.size, written.compressed), (13, false));
+    assert_eq!(out[..13], UPDATE);
 
     let vector = VectorPayload::parse(&header(Operation::Update), &UPDATE).unwrap();
     assert_eq!((vector.slot(), vector.dim()), (9, 4));
@@ -65,7 +63,7 @@ fn an_update_of_literal_bytes() {
 #[test]
 fn an_insert_of_literal_bytes() {
     let bytes = [
-        0, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 1, // prefix
+        0x81, 0, 2, 1, 8, // prefix
         0, 0, 0x80, 0x3f, 1, 0, 0xc0, 0x7f, // 1.0 and a NaN
         b'a', // id
     ];
@@ -77,10 +75,10 @@ fn an_insert_of_literal_bytes() {
         graph: None,
         metadata: &[],
     };
-    let mut out = [0xaa; 25];
+    let mut out = [0xaa; 26];
     assert_eq!(change.payload_size_max(), out.len());
-    assert_eq!(change.write(&mut out, None).unwrap().size, out.len());
-    assert_eq!(out, bytes);
+    assert_eq!(change.write(&mut out, None).unwrap().size, bytes.len());
+    assert_eq!(out[..14], bytes);
     let vector = VectorPayload::parse(&insert_header(b"a"), &bytes).unwrap();
     assert_eq!((vector.id(), vector.values().tag()), (&b"a"[..], Tag::Raw));
 }
@@ -96,44 +94,57 @@ fn parse_with(offset: usize, bytes: &[u8]) -> Result<(), PayloadError> {
 fn refuses_parts_that_do_not_fit() {
     let size = |expected, found| Err(PayloadError::Size { expected, found });
     let parse = |bytes: &[u8]| VectorPayload::parse(&header(Operation::Update), bytes).map(|_| ());
-    assert_eq!(parse(&[]), size(16, 0));
-    assert_eq!(parse(&UPDATE[..15]), size(16, 15));
-    assert_eq!(parse(&UPDATE[..20]), size(21, 20));
-    assert_eq!(parse_with(8, &[9]), size(25, 24));
-    let expected = u64::from(u32::MAX) + 16;
-    assert_eq!(parse_with(8, &[0xff; 4]), size(expected, 24));
+    for cut in 0..5 {
+        assert_eq!(parse(&UPDATE[..cut]), size(cut as u64 + 1, cut as u64));
+    }
+    assert_eq!(parse(&UPDATE[..9]), size(10, 9));
+    assert_eq!(parse_with(4, &[9]), size(14, 13));
+    let expected = u64::from(u32::MAX) + 9;
     assert_eq!(
-        VectorPayload::parse(
-            &insert_header(b""),
-            &[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, b'a']
-        ),
+        parse(&[0x82, 9, 4, 0, 0xff, 0xff, 0xff, 0xff, 0x0f]),
+        size(expected, 9)
+    );
+    assert_eq!(
+        VectorPayload::parse(&insert_header(b""), &[0x80, 0, 1, 255, 0, b'a']),
         Err(PayloadError::Size {
-            expected: 271,
-            found: 17
+            expected: 260,
+            found: 6
         })
     );
 }
 
 #[test]
-fn refuses_reserved_bytes() {
-    for offset in [13, 14] {
+fn refuses_parts_that_do_not_follow() {
+    let bytes = &UPDATE[..10];
+    assert_eq!(
+        VectorPayload::parse(&header(Operation::Update), bytes),
+        Err(PayloadError::Reserved { offset: 0 })
+    );
+}
+
+#[test]
+fn refuses_flags_other_than_those_of_the_values() {
+    for flag in 0..2 {
+        let header = DeltaHeader {
+            lossy: flag == 0,
+            relative: flag == 1,
+            ..header(Operation::Update)
+        };
         assert_eq!(
-            parse_with(offset, &[1]),
-            Err(PayloadError::Reserved {
-                offset: u32::try_from(offset).unwrap()
-            })
+            VectorPayload::parse(&header, &UPDATE),
+            Err(PayloadError::HeaderField { offset: 9 })
         );
     }
 }
 
 #[test]
 fn refuses_rows_of_no_components() {
-    assert_eq!(parse_with(4, &[0]), Err(PayloadError::ZeroDim));
+    assert_eq!(parse_with(2, &[0]), Err(PayloadError::ZeroDim));
 }
 
 #[test]
 fn refuses_ids_of_updates_and_inserts_without_one() {
-    assert_eq!(parse_with(12, &[3]), Err(PayloadError::IdSize { found: 3 }));
+    assert_eq!(parse_with(3, &[3]), Err(PayloadError::IdSize { found: 3 }));
     assert_eq!(
         VectorPayload::parse(&insert_header(b""), &UPDATE),
         Err(PayloadError::IdSize { found: 0 })
@@ -143,7 +154,7 @@ fn refuses_ids_of_updates_and_inserts_without_one() {
 #[test]
 fn refuses_headers_of_other_entities() {
     let mut insert = UPDATE;
-    insert[12] = 1; // the id is the byte 1, and the metadata is broken
+    insert[3] = 1; // the id is the byte 1, and the metadata is broken
     let refusal = |header| VectorPayload::parse(&header, &insert);
     let good = insert_header(&[1]);
     assert_eq!(
@@ -166,22 +177,22 @@ fn refuses_headers_of_other_entities() {
 #[test]
 fn refuses_broken_values_and_metadata() {
     assert_eq!(
-        parse_with(15, &[3]),
-        Err(PayloadError::Values(ValuesError::UnknownTag { found: 3 }))
+        parse_with(0, &[0xe4]),
+        Err(PayloadError::Values(ValuesError::UnknownTag { found: 100 }))
     );
     assert_eq!(
-        parse_with(16, &[4]),
+        parse_with(5, &[4]),
         Err(PayloadError::Values(ValuesError::IndexOutOfRange {
             index: 4,
             dim: 4
         }))
     );
     assert_eq!(
-        parse_with(21, &[0, 0]),
+        parse_with(10, &[0, 0]),
         Err(PayloadError::Metadata(MetadataError::KeySize { size: 0 }))
     );
     assert_eq!(
-        parse_with(23, &[2]),
+        parse_with(12, &[2]),
         Err(PayloadError::Metadata(MetadataError::Truncated {
             offset: 0
         }))
@@ -254,12 +265,12 @@ fn an_insert_has_no_old_metadata() {
 
 #[test]
 fn refuses_any_output_that_is_too_small() {
-    for given in 0..PREFIX_SIZE + 16 {
+    for given in 0..PREFIX_SIZE_MAX + 16 {
         assert_eq!(
             CHANGE.write(&mut vec![0; given], None),
             Err(VectorWriteError::Encode(EncodeError::OutputTooSmall {
-                needed: if given < 16 { 39 } else { 16 },
-                given: if given < 16 { given } else { given - 16 },
+                needed: if given < 17 { 40 } else { 16 },
+                given: if given < 17 { given } else { given - 17 },
             }))
         );
     }
@@ -267,7 +278,7 @@ fn refuses_any_output_that_is_too_small() {
 
 #[test]
 fn a_row_of_most_components_fits_a_payload() {
-    let others = PREFIX_SIZE + 255 + SECTION_SIZE_MAX;
+    let others = PREFIX_SIZE_MAX + 255 + SECTION_SIZE_MAX;
     assert!(4 * DIM_MAX as usize + others <= PAYLOAD_SIZE_MAX);
     assert!(4 * (DIM_MAX as usize + 1) + others > PAYLOAD_SIZE_MAX);
 }
@@ -305,7 +316,7 @@ proptest! {
             prop_assert_eq!(changes, [(&b"key"[..], edit.new)]);
         }
         let mut row = if id.is_empty() { old } else { vec![0.0; new.len()] };
-        vector.values().apply(&mut row);
+        apply_values(vector.values(), &mut row);
         prop_assert_eq!(bits_of(&row), bits_of(&new));
     }
 

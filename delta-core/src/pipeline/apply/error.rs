@@ -1,6 +1,7 @@
 //! Why a replica refuses a record.
 
 use crate::{
+    codec::{DecodeError, Values},
     graph::{EditError, GraphParameters},
     payload::metadata::MetadataError,
     pipeline::graph::GraphRowsError,
@@ -83,6 +84,16 @@ pub enum Refusal {
         /// Sequence that the record follows.
         prev_sequence: u64,
     },
+    /// The values are a difference from another version of the row: ask the writer for an absolute
+    /// record of the slot.
+    NeedsAbsolute {
+        /// The slot.
+        slot: u32,
+        /// Sequence of the last record that the replica applied to it.
+        last_sequence: u64,
+        /// Sequence that the record follows.
+        prev_sequence: u64,
+    },
     /// A batch changes a slot twice.
     Repeated {
         /// The slot.
@@ -96,6 +107,8 @@ pub enum Refusal {
     Tensor(TensorRefusal),
     /// The record is the head of a range segment.
     Segment,
+    /// The values cannot be decoded.
+    Values(DecodeError),
     /// The metadata cannot be read.
     Metadata(MetadataError),
     /// The store has no room.
@@ -187,6 +200,15 @@ impl fmt::Display for Refusal {
                 "slot {slot} was last changed by record {last_sequence}, not {prev_sequence}: \
                  have the writer read it again and send the change anew"
             ),
+            Self::NeedsAbsolute {
+                slot,
+                last_sequence,
+                prev_sequence,
+            } => write!(
+                f,
+                "a difference from record {prev_sequence} of slot {slot}, the replica's is \
+                 {last_sequence}: ask the writer for an absolute record of it"
+            ),
             Self::Repeated { slot } => {
                 write!(f, "the batch changes slot {slot} twice: send two batches")
             }
@@ -200,6 +222,7 @@ impl fmt::Display for Refusal {
             ),
             Self::Tensor(error) => error.fmt(f),
             Self::Segment => write!(f, "a range segment: apply it whole, with apply_range"),
+            Self::Values(error) => error.fmt(f),
             Self::Metadata(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::NoGraph => write!(
@@ -250,6 +273,30 @@ impl From<GraphRowsError> for Refusal {
 impl From<TensorRefusal> for Refusal {
     fn from(error: TensorRefusal) -> Self {
         Self::Tensor(error)
+    }
+}
+
+impl Refusal {
+    /// Of a conflict over relative values: what would help.
+    pub(super) fn of_values(self, values: &Values<'_>) -> Self {
+        match self {
+            Self::Conflict {
+                slot,
+                last_sequence,
+                prev_sequence,
+            } if values.tag().is_relative() => Self::NeedsAbsolute {
+                slot,
+                last_sequence,
+                prev_sequence,
+            },
+            other => other,
+        }
+    }
+}
+
+impl From<DecodeError> for Refusal {
+    fn from(error: DecodeError) -> Self {
+        Self::Values(error)
     }
 }
 

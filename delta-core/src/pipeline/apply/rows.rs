@@ -27,11 +27,11 @@ pub fn apply_rows<R: Replica + ?Sized>(
         _ => {}
     }
     let mut change = |slot, prev_sequence, values: &Values<'_>| {
-        let old = check_chain(replica, slot, prev_sequence)?;
-        let _ = &scratch;
+        let old = check_chain(replica, slot, prev_sequence).map_err(|e| e.of_values(values))?;
+        let change = values.decode(old, scratch)?;
         keep(slot, prev_sequence, old);
-        let term = row_term(slot, values.change_sum(old));
-        values.apply(replica.row_mut(slot));
+        let term = row_term(slot, change.change_sum(old));
+        change.apply(replica.row_mut(slot));
         replica.set_last_sequence(slot, header.sequence);
         Ok(term)
     };

@@ -105,10 +105,4 @@ impl<M: Mem> Capture<'_, M> {
         graph.commit();
         Ok(())
     }
-
-    fn send_vector(&mut self, change: &VectorChange<'_>) -> Result<(), CaptureError> {
-        self.send(change.payload_size_max(), |sequencer, out, lz4| {
-            sequencer.prepare_vector(change, out, lz4)
-        })
-    }
 }

@@ -81,6 +81,7 @@ impl Step {
                 }
                 (changed, sum)
             }
+            _ => packed(values, old),
         };
         let changed = u32::try_from(changed).unwrap_or(u32::MAX);
         self.changed = self.changed.saturating_add(changed);
@@ -89,6 +90,26 @@ impl Step {
             self.square_norm_max = square_norm;
         }
     }
+}
+
+/// Most components of which packed values are decoded here, on the stack.
+const PACKED_MAX: usize = 4_096;
+
+/// Components that packed values change, and the squared length of the step: infinite if they are
+/// broken, or more than [`PACKED_MAX`].
+fn packed(values: &Values<'_>, old: &[f32]) -> (usize, f32) {
+    let changed = values.scratch_size() / 4;
+    let mut scratch = [0; 4 * PACKED_MAX];
+    let Ok(change) = values.decode(old, &mut scratch) else {
+        return (changed, f32::INFINITY);
+    };
+    let mut sum = 0.0;
+    change.for_each(|index, bits| {
+        let before = old.get(index as usize).copied().unwrap_or(0.0);
+        let step = f32::from_bits(bits) - before;
+        sum += step * step;
+    });
+    (changed, sum)
 }
 
 /// Lanes in which sums are kept, so that the loop can use vector units.

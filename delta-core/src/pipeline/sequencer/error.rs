@@ -1,7 +1,8 @@
 //! Why a change cannot become a record.
 
 use crate::{
-    header::HeaderError, payload::vector::VectorWriteError, pipeline::graph::GraphRowsError,
+    codec::DecodeError, header::HeaderError, payload::vector::VectorWriteError,
+    pipeline::graph::GraphRowsError,
 };
 use core::fmt;
 
@@ -44,6 +45,8 @@ pub enum PrepareError {
     NoGraph,
     /// The graph change does not fit the rows.
     GraphRows(GraphRowsError),
+    /// The encoded row cannot be decoded again.
+    Values(DecodeError),
     /// The payload cannot be written.
     Payload(VectorWriteError),
     /// The header cannot be written.
@@ -91,6 +94,7 @@ impl fmt::Display for PrepareError {
                 "a graph change in a stream without a graph: declare it by Sequencer::with_graph"
             ),
             Self::GraphRows(error) => error.fmt(f),
+            Self::Values(error) => error.fmt(f),
             Self::Payload(error) => error.fmt(f),
             Self::Header(error) => error.fmt(f),
             Self::OutputTooSmall { needed, given } => {

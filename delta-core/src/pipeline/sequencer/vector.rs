@@ -11,7 +11,7 @@ use crate::{
         metadata::MetadataEdit,
         vector::{VectorChange, VectorWriteError},
     },
-    pipeline::graph::RowsAfter,
+    pipeline::{graph::RowsAfter, shadow::Shadow},
 };
 
 impl Sequencer<'_> {
@@ -84,6 +84,18 @@ impl Sequencer<'_> {
         out: &mut [u8],
         lz4: Option<&mut Lz4Scratch>,
     ) -> Result<Prepared, PrepareError> {
+        self.prepare_values(change, None, out, lz4)
+    }
+
+    /// As [`Self::prepare_vector`]; with a `shadow`, within its bound and against its row.
+    #[inline]
+    pub(in crate::pipeline) fn prepare_values(
+        &self,
+        change: &VectorChange<'_>,
+        shadow: Option<&mut Shadow<'_>>,
+        out: &mut [u8],
+        lz4: Option<&mut Lz4Scratch>,
+    ) -> Result<Prepared, PrepareError> {
         let slot = change.slot;
         let is_insert = !change.id.is_empty();
         let state = if is_insert {
@@ -98,10 +110,17 @@ impl Sequencer<'_> {
         let graph = change.graph.as_ref();
         let after = RowsAfter::of(self.slot_count + u32::from(is_insert));
         let node_count = self.check_graph(graph, after)?;
-        let written = change.write(out, lz4)?;
-        let row_change = match change.base {
-            Base::Zero => row_sum(change.new),
-            Base::Row(old) => written.values.change_sum(old),
+        let (base, bound) = match &shadow {
+            Some(shadow) if is_insert => (change.base, Some(shadow.bound())),
+            Some(shadow) => (Base::Row(shadow.live_row(slot)?), Some(shadow.bound())),
+            None => (change.base, None),
+        };
+        let encoding = self.encoding(state, bound);
+        let written = VectorChange { base, ..*change }.write_as(encoding, out, lz4)?;
+        let row_change = match (shadow, change.base) {
+            (Some(shadow), _) => shadow.prepare(slot, is_insert, &written.values)?,
+            (None, Base::Zero) => row_sum(change.new),
+            (None, Base::Row(old)) => written.values.exact_change_sum(old, change.new),
         };
         let digest_change = row_term(slot, row_change)
             .wrapping_add(metadata_change(slot, change.metadata))
@@ -114,6 +133,8 @@ impl Sequencer<'_> {
         };
         let header = DeltaHeader {
             compressed: written.compressed,
+            lossy: written.values.tag().is_lossy(),
+            relative: written.values.tag().is_relative(),
             graph: graph.is_some(),
             vector_id_hash: id_hash,
             prev_sequence: state.last_sequence,

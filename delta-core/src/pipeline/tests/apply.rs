@@ -225,7 +225,8 @@ fn refuses_metadata_that_it_cannot_unpack() {
     let position = fixture.applier.current_position();
     fixture.applier = Applier::new(position, &mut scratch);
     let mut broken = good.clone();
-    let at = 64 + 16 + 5;
+    // Tag, slot, dim, id_size, values_size; gap and bits.
+    let at = 64 + 5 + 5;
     assert_eq!(broken[at..at + 2], [0xaf, 0x02]);
     broken[at] = 0xb0;
     let header = *Record::parse(&good).unwrap().header();

@@ -195,7 +195,7 @@ fn a_record_that_never_fits_is_not_to_be_tried_again() {
     let mut slots = [SlotState::default(); 8];
     let mut capture = capture(tx, 8, &mut slots);
     let refused = capture.insert(b"a", &[0.0; 8], &[]).unwrap_err();
-    let (len, max) = (16 + 32 + 1, 32);
+    let (len, max) = (17 + 32 + 1, 32);
     assert_eq!(
         refused,
         CaptureError::Ring(ReserveError::TooLarge { len, max })

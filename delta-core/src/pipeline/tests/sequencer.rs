@@ -229,8 +229,8 @@ fn refuses_outputs_that_are_too_small() {
             EncodeError::OutputTooSmall { .. }
         )))
     ));
-    assert_eq!(Sequencer::update_size_max(&A, &[]), 24);
-    assert_eq!(Sequencer::insert_size_max(b"abc", &A, &[]), 27);
+    assert_eq!(Sequencer::update_size_max(&A, &[]), 25);
+    assert_eq!(Sequencer::insert_size_max(b"abc", &A, &[]), 28);
 }
 
 #[test]

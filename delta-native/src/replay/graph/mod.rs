@@ -27,7 +27,6 @@ use delta_core::graph::search::SliceRows;
 use delta_core::graph::{Adjacency, GraphParameters};
 use delta_core::header::Operation;
 use delta_core::kernel::distance::Metric;
-use delta_core::payload::metadata;
 use delta_core::pipeline::apply::{Applier, Apply, PollError};
 use delta_core::pipeline::capture::Capture;
 use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
@@ -140,7 +139,7 @@ fn replicate<'m, 's, I: VectorIndex, M: Mem + Send>(
         applied: AtomicU64::new(0),
         stop: AtomicBool::new(false),
     };
-    let mut scratch = vec![0; metadata::SECTION_SIZE_MAX];
+    let mut scratch = vec![0; Applier::scratch_size_max(stream.dim())];
     let (written, applied) = thread::scope(|scope| {
         let written = scope.spawn(|| write_all(stream, index, shadow, capture, &shared));
         let applier = Applier::new(Position::START, &mut scratch);
@@ -172,7 +171,7 @@ fn time_apply(
 ) -> Result<Timing, ReplayError> {
     let mut memory = ReplicaMemory::new(stream, parameters)?;
     let mut store = memory.store();
-    let mut scratch = vec![0; metadata::SECTION_SIZE_MAX];
+    let mut scratch = vec![0; Applier::scratch_size_max(stream.dim())];
     let mut applier = Applier::new(Position::START, &mut scratch);
     let mut rest = recorder.stream.as_slice();
     let start = Instant::now();
@@ -290,7 +289,7 @@ impl<I: VectorIndex, M: Mem> Findings<'_, '_, '_, I, M> {
             return Some("the graph's bytes".to_owned());
         }
         match captured.graph().first_difference(captured.index()) {
-            Ok(None) => pass::difference(primary, self.store, *position, applied),
+            Ok(None) => pass::difference(primary, self.store, None, *position, applied),
             Ok(Some((layer, slot))) => Some(format!("the index's list of {slot} on layer {layer}")),
             Err(error) => Some(error.to_string()),
         }

@@ -6,7 +6,7 @@ use arbitrary::Arbitrary;
 
 use crate::oracle::bytes::varint;
 use crate::oracle::digest::xxh3;
-use crate::oracle::frame::{self, COMPRESSED, Frame, HAS_DIGEST, Header};
+use crate::oracle::frame::{self, COMPRESSED, Frame, HAS_DIGEST, Header, LOSSY, RELATIVE};
 use crate::oracle::payload::Payload;
 use crate::oracle::state::State;
 
@@ -138,6 +138,7 @@ impl Change<'_> {
                 header.vector_id_hash = xxh3(id) as u32;
                 let (flag, section) = metadata.section();
                 header.flags |= flag;
+                header.flags |= flags_of(values);
                 row(model.slots.len() as u32, id, values, &section)
             }
             Self::Update {
@@ -148,6 +149,7 @@ impl Change<'_> {
                 header.operation = 1;
                 let (flag, section) = metadata.section();
                 header.flags |= flag;
+                header.flags |= flags_of(values);
                 row(slot_of(*slot, model), &[], values, &section)
             }
             Self::Delete { slot } => {
@@ -156,6 +158,8 @@ impl Change<'_> {
             }
             Self::Batch { entries } => {
                 header.operation = 3;
+                let flags = entries.iter().map(|(_, values)| flags_of(values));
+                header.flags |= flags.fold(0, |all, flags| all | flags);
                 batch(entries, model)
             }
             Self::Control { kind, long } => {
@@ -182,13 +186,27 @@ fn slot_of(byte: u8, model: &State) -> u32 {
     u32::from(byte) % (model.slots.len() as u32 + 1)
 }
 
+/// The flags that a record with these values has.
+fn flags_of(values: &Values<'_>) -> u8 {
+    match values.encoded().0 & 0x7f {
+        3 => RELATIVE,
+        5 => RELATIVE | LOSSY,
+        6 => LOSSY,
+        _ => 0,
+    }
+}
+
 fn row(slot: u32, id: &[u8], values: &Values<'_>, section: &[u8]) -> Vec<u8> {
     let (tag, values) = values.encoded();
     let mut payload = Vec::new();
-    payload.extend(slot.to_le_bytes());
-    payload.extend(DIM.to_le_bytes());
-    payload.extend((values.len() as u32).to_le_bytes());
-    payload.extend([id.len() as u8, 0, 0, tag]);
+    let parts_follow = !id.is_empty() || !section.is_empty();
+    payload.push(tag & 0x7f | u8::from(parts_follow) << 7);
+    payload.extend(varint(slot));
+    payload.extend(varint(DIM));
+    if parts_follow {
+        payload.push(id.len() as u8);
+        payload.extend(varint(values.len() as u32));
+    }
     payload.extend(values);
     payload.extend(id);
     payload.extend(section);

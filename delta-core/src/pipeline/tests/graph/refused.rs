@@ -32,10 +32,10 @@ struct Fixture<'a> {
 fn payload(slot: u32, id: &[u8], edits: &[Edit<'_>]) -> Vec<u8> {
     let change = change(edits);
     let mut payload = Vec::new();
-    payload.extend(slot.to_le_bytes());
-    payload.extend(ROW_DIM.to_le_bytes());
-    payload.extend([0; 4]);
-    payload.extend([u8::try_from(id.len()).unwrap(), 0, 0, 0]);
+    let byte = |number: u32| u8::try_from(number).unwrap();
+    // Same, and parts follow.
+    payload.extend([0x80, byte(slot), byte(ROW_DIM)]);
+    payload.extend([u8::try_from(id.len()).unwrap(), 0]);
     payload.extend(id);
     payload.push(u8::try_from(change.len()).unwrap());
     payload.extend(change);
@@ -70,7 +70,7 @@ impl<'a> Fixture<'a> {
             ..fixture.next(Operation::Insert)
         };
         let mut plain = payload(2, b"2", &[]);
-        plain.truncate(17);
+        plain.truncate(6);
         assert_eq!(fixture.apply(&frame(header, &plain)), Ok(Outcome::Applied));
         fixture
     }

@@ -107,16 +107,17 @@ impl Random {
     }
 }
 
-/// The only record that has this sequence: a raw row whose size and content follow from it.
+/// The only record that has this sequence: a raw row whose size and content follow from it, and 16
+/// bytes.
 fn genuine(sequence: u64) -> ([u8; 64], Vec<u8>) {
-    let dim = u32::try_from(sequence % 12 + 1).unwrap();
-    let mut payload = Vec::new();
-    for part in [7, dim, 4 * dim, 1 << 24] {
-        payload.extend(part.to_le_bytes());
-    }
+    let dim = u8::try_from(sequence % 12 + 1).unwrap();
+    // Raw and with metadata, slot 7, no id.
+    let mut payload = vec![0x81, 7, dim, 0, 4 * dim];
     for component in 0..u64::from(dim) {
         payload.extend(sequence.wrapping_mul(3 + component).to_le_bytes()[..4].iter());
     }
+    // A key of nine bytes, an empty value.
+    payload.extend(b"\x09some name\x01");
     let header = DeltaHeader::new(Operation::Update, sequence, 1);
     (header.seal(&payload).unwrap().to_bytes(), payload)
 }

@@ -1,0 +1,214 @@
+//! Strings of bits, in each byte and each number the least significant first (WIRE.md, section 4).
+
+/// Appends bits to bytes of the caller.
+#[derive(Debug)]
+pub(super) struct BitWriter<'a> {
+    out: &'a mut [u8],
+    /// Whole bytes written.
+    at: usize,
+    /// Bits not yet written, the oldest lowest; those above `pending` are 0.
+    bits: u64,
+    /// Number of bits in `bits`, below 8 between calls.
+    pending: u32,
+}
+
+impl<'a> BitWriter<'a> {
+    pub(super) fn new(out: &'a mut [u8]) -> Self {
+        Self {
+            out,
+            at: 0,
+            bits: 0,
+            pending: 0,
+        }
+    }
+
+    /// Appends the low `count` bits of `value`, at most [`PEEK_BITS`], whose other bits are 0;
+    /// `None` if the bytes are full.
+    #[inline]
+    pub(super) fn push(&mut self, value: u64, count: u32) -> Option<()> {
+        self.bits |= value << self.pending;
+        self.pending += count;
+        let whole = (self.pending / 8) as usize;
+        let out = self.out.get_mut(self.at..)?;
+        match out.first_chunk_mut() {
+            // What lies behind the whole bytes is written again.
+            Some(word) => *word = self.bits.to_le_bytes(),
+            None => put(out, whole, self.bits)?,
+        }
+        self.at += whole;
+        // In two: all 64 bits may have been whole bytes.
+        self.bits = self.bits >> (4 * whole) >> (4 * whole);
+        self.pending %= 8;
+        Some(())
+    }
+
+    /// Pads with zeros to a whole byte and returns the bytes written; `None` if they are full.
+    #[inline]
+    pub(super) fn finish(self) -> Option<usize> {
+        let size = self.pending.div_ceil(8) as usize;
+        let tail = self.out.get_mut(self.at..)?.get_mut(..size)?;
+        tail.copy_from_slice(self.bits.to_le_bytes().get(..size)?);
+        Some(self.at + size)
+    }
+}
+
+/// Writes the first `count` bytes of a word; `None` if there is no room.
+#[cold]
+fn put(out: &mut [u8], count: usize, word: u64) -> Option<()> {
+    let word = word.to_le_bytes();
+    out.get_mut(..count)?.copy_from_slice(word.get(..count)?);
+    Some(())
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
+fn low_half(bits: u64) -> u32 {
+    bits as u32
+}
+
+/// Bits that [`BitReader::peek`] returns at least, while there are as many.
+pub(super) const PEEK_BITS: u32 = 57;
+
+/// Takes bits from the front of bytes. Beyond their end it reads zeros, which
+/// [`finish`](Self::finish) refuses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BitReader<'a> {
+    bytes: &'a [u8],
+    /// Bits taken.
+    at: usize,
+}
+
+impl<'a> BitReader<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// The next [`PEEK_BITS`] bits or more.
+    #[inline]
+    pub(super) fn peek(&self) -> u64 {
+        bits_at(self.bytes, self.at)
+    }
+
+    /// Takes `count` bits.
+    #[inline]
+    pub(super) fn skip(&mut self, count: u32) {
+        self.at = self.at.saturating_add(count as usize);
+    }
+
+    /// Takes the next `count` bits, at most 32.
+    #[inline]
+    pub(super) fn take(&mut self, count: u32) -> u32 {
+        let bits = low_half(self.peek() & !(u64::MAX << count));
+        self.skip(count);
+        bits
+    }
+
+    /// More bits were taken than there are.
+    #[inline]
+    pub(super) fn is_beyond(&self) -> bool {
+        self.at > 8 * self.bytes.len()
+    }
+
+    /// The bytes behind the one that the last bit was taken from; `None` if bits beyond the end
+    /// were taken, or those left of that byte are not 0.
+    #[inline]
+    pub(super) fn finish(&self) -> Option<&'a [u8]> {
+        let rest = self.bytes.get(self.at.div_ceil(8)..)?;
+        let padding = self.bytes.get(self.at / 8).copied().unwrap_or(0) >> (self.at % 8);
+        (self.at.is_multiple_of(8) || padding == 0).then_some(rest)
+    }
+}
+
+/// The bits from bit `at` on, at least [`PEEK_BITS`]; zeros beyond the end.
+#[inline]
+pub(super) fn bits_at(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at / 8..).unwrap_or_default();
+    let word = match rest.first_chunk() {
+        Some(word) => *word,
+        None => last_bytes(rest),
+    };
+    u64::from_le_bytes(word) >> (at % 8)
+}
+
+#[cold]
+fn last_bytes(rest: &[u8]) -> [u8; 8] {
+    let mut word = [0; 8];
+    for (to, from) in word.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BitReader, BitWriter};
+    use proptest::{collection::vec, prelude::*};
+
+    #[test]
+    fn literal_bytes() {
+        let mut out = [0xff; 3];
+        let mut writer = BitWriter::new(&mut out);
+        for (value, count) in [(1_u64, 1), (0, 2), (0b101, 3), (0x3ff, 10)] {
+            writer.push(value, count).unwrap();
+        }
+        assert_eq!(writer.finish(), Some(2));
+        assert_eq!(out, [0b1110_1001, 0xff, 0xff]);
+        let mut reader = BitReader::new(&out[..2]);
+        assert_eq!(
+            [1, 2, 3, 10].map(|count| reader.take(count)),
+            [1, 0, 0b101, 0x3ff]
+        );
+        assert_eq!(reader.finish(), Some(&[][..]));
+        assert_eq!(reader.take(8), 0);
+        assert!(reader.is_beyond() && reader.finish().is_none());
+    }
+
+    #[test]
+    fn refuses_padding_that_is_not_zero() {
+        let mut reader = BitReader::new(&[0b0010_0000, 7]);
+        reader.skip(5);
+        assert_eq!(reader.finish(), None);
+        reader.skip(1);
+        assert_eq!(reader.finish(), Some(&[7][..]));
+    }
+
+    #[test]
+    fn says_when_there_is_no_room() {
+        let mut writer = BitWriter::new(&mut []);
+        assert_eq!(writer.push(1, 7), Some(()));
+        assert_eq!(writer.push(1, 1), None);
+        let mut writer = BitWriter::new(&mut []);
+        assert_eq!(writer.push(1, 7), Some(()));
+        assert_eq!(writer.finish(), None);
+        let mut three = [0; 3];
+        let mut writer = BitWriter::new(&mut three);
+        assert_eq!(writer.push(1, 32), None);
+    }
+
+    proptest! {
+        #[test]
+        fn prop_reads_what_was_written(
+            pieces in vec((any::<u32>(), 0..=32_u32), 0..200),
+            behind in vec(any::<u8>(), 0..10),
+        ) {
+            let low = |value: u32, count: u32| value & !u32::MAX.checked_shl(count).unwrap_or(0);
+            let pieces: Vec<_> = pieces
+                .into_iter()
+                .map(|(value, count)| (low(value, count), count))
+                .collect();
+            let bits: u32 = pieces.iter().map(|(_, count)| count).sum();
+            let mut out = vec![0xaa; bits.div_ceil(8) as usize];
+            let mut writer = BitWriter::new(&mut out);
+            for &(value, count) in &pieces {
+                writer.push(value.into(), count).unwrap();
+            }
+            prop_assert_eq!(writer.finish(), Some(out.len()));
+            out.extend(&behind);
+            let mut reader = BitReader::new(&out);
+            for &(value, count) in &pieces {
+                prop_assert_eq!(reader.take(count), value);
+            }
+            prop_assert_eq!(reader.finish(), Some(&behind[..]));
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The choice of the smallest codec.
+
+use super::{
+    Bound, EncodeError, Tag,
+    packed::{grid, steps},
+    sparse::SparseWriter,
+    survey::{Rows, Survey},
+};
+use crate::kernel::diff::{self, DiffError};
+use core::ops::ControlFlow;
+
+/// Most bytes that the encoded values of `dim` components take, without their tag.
+#[inline]
+pub const fn encoded_size_max(dim: usize) -> usize {
+    dim.saturating_mul(4)
+}
+
+/// What a change is measured against.
+#[derive(Clone, Copy, Debug)]
+pub enum Base<'a> {
+    /// The row before the change.
+    Row(&'a [f32]),
+    /// A row of +0.0, as before an insert.
+    Zero,
+}
+
+/// The codecs that an encoder may use. `raw` is always among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodecSet(u16);
+
+impl CodecSet {
+    /// All of them.
+    pub const ALL: Self = Self(u16::MAX);
+    /// Those whose values can be applied to any row.
+    pub const ABSOLUTE: Self = Self::PLAIN.with(Tag::GridFromZero).with(Tag::StepsFromZero);
+    /// `same`, `raw` and `sparse`.
+    pub const PLAIN: Self = Self(1 << Tag::Same as u16 | 1 << Tag::Raw as u16).with(Tag::Sparse);
+    /// `same` and `raw`.
+    pub const RAW: Self = Self(1 << Tag::Same as u16 | 1 << Tag::Raw as u16);
+
+    /// Those that set a whole row, whatever it was.
+    pub const WHOLE: Self = Self(1 << Tag::Raw as u16)
+        .with(Tag::GridFromZero)
+        .with(Tag::StepsFromZero);
+
+    /// This set and another codec.
+    #[must_use]
+    pub const fn with(self, tag: Tag) -> Self {
+        Self(self.0 | 1 << tag as u16)
+    }
+
+    /// The codecs in both sets.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether a codec is in the set.
+    #[inline]
+    pub const fn has(self, tag: Tag) -> bool {
+        self.0 & 1 << tag as u16 != 0
+    }
+}
+
+/// How rows are encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// The codecs to choose from.
+    pub codecs: CodecSet,
+    /// How far components may be off; `None`: not at all.
+    pub bound: Option<Bound>,
+}
+
+impl Encoding {
+    /// Exact, with any codec.
+    pub const EXACT: Self = Self {
+        codecs: CodecSet::ALL,
+        bound: None,
+    };
+}
+
+/// Encodes the change from `base` to `new` into the front of `out`, exactly, with the codec that
+/// needs the fewest bytes, and returns its tag and the bytes used. O(dim).
+///
+/// # Errors
+/// See [`EncodeError`]; `out` must have [`encoded_size_max`] bytes.
+///
+/// ```
+/// use delta_core::codec::{Base, Tag, encode};
+/// let (old, new) = ([0.0; 64], [[0.0; 60].as_slice(), &[0.0, 0.0, 3.5, 0.0]].concat());
+/// let mut out = [0; 256];
+/// assert_eq!(encode(Base::Row(&old), &new, &mut out), Ok((Tag::Sparse, 5)));
+/// assert_eq!(out[..5], [62, 0x00, 0x00, 0x60, 0x40]); // gap 62, then the bits of 3.5
+/// ```
+#[inline]
+pub fn encode(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<(Tag, usize), EncodeError> {
+    encode_as(Encoding::EXACT, base, new, out)
+}
+
+/// As [`encode`], with the codecs of `encoding`, and within its bound.
+///
+/// A row that has a bound can still be encoded exactly, where that is smaller, or where there is
+/// no other way: a component that is not finite, or differs from its old value by more than 2^22
+/// steps. [`Tag::is_lossy`] tells.
+///
+/// # Errors
+/// As [`encode`].
+#[inline]
+pub fn encode_as(
+    encoding: Encoding,
+    base: Base<'_>,
+    new: &[f32],
+    out: &mut [u8],
+) -> Result<(Tag, usize), EncodeError> {
+    let (needed, given) = (encoded_size_max(new.len()), out.len());
+    let Some(out) = out.get_mut(..needed) else {
+        return Err(EncodeError::OutputTooSmall { needed, given });
+    };
+    if u32::try_from(new.len()).is_err() {
+        return Err(DiffError::TooLong { len: new.len() }.into());
+    }
+    let changed = match base {
+        Base::Row(old) => diff::count_changed(old, new)?,
+        Base::Zero => new.iter().filter(|value| value.to_bits() != 0).count(),
+    };
+    if changed == 0 && encoding.codecs.has(Tag::Same) {
+        return Ok((Tag::Same, 0));
+    }
+    // What is not below raw is raw.
+    let below_raw = out.get_mut(..needed.saturating_sub(1)).unwrap_or_default();
+    let sparse_size_min = SPARSE_SIZE_MIN * changed;
+    let has_sparse = encoding.codecs.has(Tag::Sparse);
+    if has_sparse
+        && sparse_size_min <= needed / SPARSE_AT_ONCE
+        && let Some(size) = write_sparse(base, new, below_raw)?
+    {
+        return Ok((Tag::Sparse, size));
+    }
+    let packed = write_packed(encoding, base, new, changed, below_raw);
+    // The longer gaps, of two bytes and more, take a byte more for 128 components at most.
+    let sparse_size_max = sparse_size_min + needed / 512;
+    if has_sparse
+        && packed.is_none_or(|(_, size)| sparse_size_max < size)
+        && let Some(size) = write_sparse(base, new, below_raw)?
+    {
+        return Ok((Tag::Sparse, size));
+    }
+    if let Some(packed) = packed {
+        return Ok(packed);
+    }
+    // Little-endian targets only (the crate compiles on no other): memory order is wire order.
+    out.copy_from_slice(bytemuck::cast_slice(new));
+    Ok((Tag::Raw, needed))
+}
+
+/// Bytes of a sparse change, at least: one of gap and four of value.
+const SPARSE_SIZE_MIN: usize = 5;
+/// Sparse values that are at most this part of the row are taken at once: what another codec could
+/// save is little beside the record's header, and takes longer.
+const SPARSE_AT_ONCE: usize = 8;
+
+/// Bytes written, `None` if `out` is too small.
+#[inline]
+fn write_sparse(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<Option<usize>, DiffError> {
+    let mut writer = SparseWriter::new(out);
+    let mut push = |index, bits| match writer.push(index, bits) {
+        Some(()) => ControlFlow::Continue(()),
+        None => ControlFlow::Break(()),
+    };
+    let flow = match base {
+        Base::Row(old) => diff::for_each_changed(old, new, push)?,
+        Base::Zero => (0..)
+            .zip(new)
+            .map(|(index, value)| (index, value.to_bits()))
+            .filter(|(_, bits)| *bits != 0)
+            .try_for_each(|(index, bits)| push(index, bits)),
+    };
+    Ok(flow.is_continue().then(|| writer.size()))
+}
+
+/// The smaller of the codecs that work with differences, and its size; `None` if none fits `out`.
+fn write_packed(
+    encoding: Encoding,
+    base: Base<'_>,
+    new: &[f32],
+    changed: usize,
+    out: &mut [u8],
+) -> Option<(Tag, usize)> {
+    let Encoding { codecs, bound } = encoding;
+    if new.len() < PACKED_DIM_MIN {
+        return None;
+    }
+    let bound = bound.filter(|_| codecs.has(Tag::Steps) || codecs.has(Tag::StepsFromZero));
+    let has = |relative: bool| match (relative, bound.is_some()) {
+        (true, lossy) => codecs.has(Tag::Grid) || lossy && codecs.has(Tag::Steps),
+        (false, lossy) => codecs.has(Tag::GridFromZero) || lossy && codecs.has(Tag::StepsFromZero),
+    };
+    let (rows, survey, relative) = match base {
+        Base::Row(old) if has(true) => {
+            let rows = Rows::new(old, new);
+            let survey = Survey::new(rows, changed);
+            // What is nearer to zero than to the old row.
+            if survey.magnitude < survey.difference && has(false) {
+                from_zero(new)
+            } else {
+                (rows, survey, true)
+            }
+        }
+        _ if has(false) => from_zero(new),
+        _ => return None,
+    };
+    let (grid_tag, steps_tag) = if relative {
+        (Tag::Grid, Tag::Steps)
+    } else {
+        (Tag::GridFromZero, Tag::StepsFromZero)
+    };
+    let steps = bound
+        .filter(|_| codecs.has(steps_tag))
+        .and_then(|bound| steps::Plan::new(rows, bound));
+    // Exact values are smaller than lossy ones only of rows that are coarse themselves.
+    let grid = if codecs.has(grid_tag) && (steps.is_none() || survey.trailing_zeros() >= COARSE) {
+        grid::Plan::new(rows, &survey)
+    } else {
+        None
+    };
+    match (steps, grid) {
+        (Some(steps), Some(grid)) if grid.bits <= steps.bits => Some((grid_tag, grid.write(out)?)),
+        (Some(steps), _) => Some((steps_tag, steps.write(out)?)),
+        (None, Some(grid)) => Some((grid_tag, grid.write(out)?)),
+        (None, None) => None,
+    }
+}
+
+/// Rows of fewer components are not worth an attempt.
+const PACKED_DIM_MIN: usize = 16;
+/// Low bits that are zero in all components of a coarse row.
+const COARSE: u32 = 8;
+
+fn from_zero(new: &[f32]) -> (Rows<'_>, Survey, bool) {
+    let rows = Rows::from_zero(new);
+    let changed = new.iter().filter(|value| value.to_bits() != 0).count();
+    (rows, Survey::new(rows, changed), false)
+}

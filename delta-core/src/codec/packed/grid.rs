@@ -1,0 +1,387 @@
+//! The codec `grid`: exact changes as whole steps of a power of two (WIRE.md, section 4, tags 3
+//! and 4).
+//!
+//! A component is cut to a multiple of its lane's step, and so is the old one; their difference in
+//! steps is the number that is written. Bits below the step, of components smaller than the step
+//! was made for, follow as they are. Where changes have one size all over the row (a re-embedded
+//! text) the step is one for all lanes; where they are in proportion to the component (rounding, a
+//! multiplied row) it follows the old component's exponent. A sign that flips costs nothing, other
+//! than in a difference of ordered bit patterns, and rows of 16-bit or 8-bit origin, whose low bits
+//! are zeros, need no codec of their own.
+
+use super::{
+    BLOCK, Numbers, Olds, SAMPLE, Source, as_f32, lanes,
+    listing::{self, ListKind, Listing, Selection},
+    number_bits, pack, row_bits,
+    scale::Scale,
+    step::{
+        EXPONENT_MAX, EXPONENT_MIN, Grid, Lane, TRIMMED_MAX, component, on_step, significant_bits,
+        whole_steps,
+    },
+    store, unpack, unzigzag, zigzag,
+};
+use crate::codec::{
+    ValuesError,
+    bits::{BitReader, BitWriter},
+    survey::{Rows, Survey},
+};
+
+/// Bytes before the list.
+const HEAD_SIZE: usize = 3;
+/// By how much less than the greatest exponent the least step may be made for.
+const SPREAD: u32 = 4;
+/// Low bits that are zero in all components of a row that may have none below its steps.
+const COARSE: u32 = 8;
+
+/// A change that the codec can encode.
+pub(in crate::codec) struct Plan<'r> {
+    rows: Rows<'r>,
+    grid: Grid,
+    /// Components have bits below their steps.
+    tails: bool,
+    kind: ListKind,
+    changed: usize,
+    scale: Scale,
+    /// Bits of the encoded values, about.
+    pub(in crate::codec) bits: f32,
+}
+
+impl Source for (Grid, Rows<'_>) {
+    fn dim(&self) -> usize {
+        self.1.dim()
+    }
+
+    #[inline]
+    fn fill(&self, start: usize, numbers: &mut Numbers) {
+        let (grid, rows) = self;
+        rows.block(start, |olds, news| {
+            for ((number, old), new) in numbers.iter_mut().zip(olds).zip(news) {
+                let lane = grid.lane(*old);
+                let difference = whole_steps(*new, lane).wrapping_sub(whole_steps(*old, lane));
+                *number = zigzag(difference);
+            }
+        });
+    }
+
+    #[inline]
+    fn changed(&self, start: usize, _: &Numbers) -> u64 {
+        self.1.changed(start)
+    }
+}
+
+impl<'r> Plan<'r> {
+    /// How to encode `rows`, if all new components are finite. O(dim).
+    pub(in crate::codec) fn new(rows: Rows<'r>, survey: &Survey) -> Option<Self> {
+        if !survey.is_finite() {
+            return None;
+        }
+        let top = survey.exponent_max().clamp(EXPONENT_MIN, EXPONENT_MAX);
+        let trimmed = survey.trailing_zeros().min(TRIMMED_MAX);
+        let dim = rows.dim();
+        let thorough = trimmed >= COARSE;
+        let one = Estimate::new(
+            rows,
+            Grid {
+                floor: top,
+                trimmed,
+            },
+            thorough,
+        );
+        let floor = top.saturating_sub(SPREAD).max(EXPONENT_MIN);
+        let many = Estimate::new(rows, Grid { floor, trimmed }, thorough);
+        let mut best = one;
+        if one.has_tails && many.bits(dim) < one.bits(dim) {
+            best = many;
+        }
+        if one.has_tails && thorough {
+            // A step that all components are multiples of, the small ones too.
+            let common = Survey::common_exponent(rows).and_then(|common| common.checked_sub(top));
+            if let Some(trimmed) = common.filter(|common| *common < trimmed) {
+                let whole = Estimate::new(
+                    rows,
+                    Grid {
+                        floor: top,
+                        trimmed,
+                    },
+                    true,
+                );
+                if !whole.has_tails && whole.bits(dim) < best.bits(dim) {
+                    best = whole;
+                }
+            }
+        }
+        let changed = survey.changed();
+        let kind = ListKind::choose(rows, changed, number_bits(best.mean(dim)));
+        let source = (best.grid, rows);
+        let count = kind.selection().count(dim, changed);
+        let scale = Scale::choose(&source, kind.selection(), best.mean(count));
+        let (grid, tails) = (best.grid, best.has_tails);
+        Some(Self {
+            rows,
+            grid,
+            tails,
+            kind,
+            changed,
+            scale,
+            bits: best.bits(dim),
+        })
+    }
+
+    /// Writes the encoded values and returns their size; `None` if `out` is too small. O(dim).
+    pub(in crate::codec) fn write(&self, out: &mut [u8]) -> Option<usize> {
+        let (head, rest) = out.split_first_chunk_mut::<HEAD_SIZE>()?;
+        let [floor, ..] = self.grid.floor.to_le_bytes();
+        let [trimmed, ..] = self.grid.trimmed.to_le_bytes();
+        let flags = trimmed | u8::from(self.tails) << 5 | (self.kind as u8) << 6;
+        *head = [self.scale.to_wire(), flags, floor];
+        let source = (self.grid, self.rows);
+        let list_size = listing::write(self.kind, &source, self.changed, rest)?;
+        let rest = rest.get_mut(list_size..)?;
+        let selection = self.kind.selection();
+        let count = selection.count(self.rows.dim(), self.changed);
+        let packed_size = pack(&source, selection, count, self.scale, rest)?;
+        let rest = rest.get_mut(packed_size..)?;
+        let tails_size = if self.tails {
+            self.write_tails(selection, rest)?
+        } else {
+            0
+        };
+        Some(HEAD_SIZE + list_size + packed_size + tails_size)
+    }
+
+    fn write_tails(&self, selection: Selection, out: &mut [u8]) -> Option<usize> {
+        let mut writer = BitWriter::new(out);
+        let (mut bits, mut counts) = ([0; BLOCK], [0; BLOCK]);
+        for start in (0..self.rows.dim()).step_by(BLOCK) {
+            self.rows.block(start, |olds, news| {
+                let places = bits.iter_mut().zip(&mut counts);
+                for ((bits, count), (old, new)) in places.zip(olds.iter().zip(news)) {
+                    *count = self.grid.tail_bits(self.grid.lane(*old), *new);
+                    *bits = new.to_bits() >> self.grid.trimmed;
+                }
+            });
+            let lanes = lanes(self.rows.dim(), start);
+            let mask = match selection {
+                Selection::All => u64::MAX,
+                Selection::Changed => self.rows.changed(start),
+            };
+            for (number, (bits, count)) in bits.iter().zip(&counts).take(lanes).enumerate() {
+                if mask >> number & 1 == 0 {
+                    continue;
+                }
+                if *count < self.grid.width() {
+                    writer.push((bits & !(u32::MAX << count)).into(), *count)?;
+                } else if *bits == 0 {
+                    writer.push(0, 1)?;
+                } else {
+                    writer.push(1, 1)?;
+                    writer.push((*bits).into(), 32 - self.grid.trimmed)?;
+                }
+            }
+        }
+        writer.finish()
+    }
+}
+
+/// What a grid costs.
+#[derive(Clone, Copy)]
+struct Estimate {
+    grid: Grid,
+    /// Some component has bits below its step.
+    has_tails: bool,
+    /// Bits below steps.
+    tail_bits: f32,
+    /// Sum of the absolute differences in steps, about.
+    steps: f32,
+}
+
+impl Estimate {
+    /// By some of the blocks, and as if there were tails; if `thorough`, by all.
+    fn new(rows: Rows<'_>, grid: Grid, thorough: bool) -> Self {
+        const LANES: usize = 16;
+        let step = if thorough { 1 } else { SAMPLE };
+        let (mut steps, mut tail_bits, mut off_step) =
+            ([0.0_f32; LANES], [0_u32; LANES], [0_u32; LANES]);
+        let mut seen = 0;
+        for start in (0..rows.dim()).step_by(BLOCK * step) {
+            seen += lanes(rows.dim(), start);
+            rows.block(start, |olds, news| {
+                let (olds, news) = (olds.as_chunks::<LANES>().0, news.as_chunks::<LANES>().0);
+                for (olds, news) in olds.iter().zip(news) {
+                    let sums = steps.iter_mut().zip(&mut tail_bits).zip(&mut off_step);
+                    for (((steps, bits), off), (old, new)) in sums.zip(olds.iter().zip(news)) {
+                        let lane = grid.lane(*old);
+                        *steps += ((new - old) * lane.inverse).abs();
+                        *bits += grid.tail_bits(lane, *new);
+                        *off |= on_step(whole_steps(*new, lane), lane).to_bits() ^ new.to_bits();
+                    }
+                }
+            });
+        }
+        let scale = as_f32(rows.dim()) / as_f32(seen.max(1));
+        let any_off = off_step.iter().fold(0, |any, lane| any | lane) != 0;
+        let has_tails = !thorough || any_off;
+        let bits = as_f32(tail_bits.iter().sum::<u32>() as usize) * scale;
+        Self {
+            grid,
+            has_tails,
+            tail_bits: if has_tails { bits } else { 0.0 },
+            steps: steps.iter().sum::<f32>() * scale,
+        }
+    }
+
+    /// Mean of the absolute differences of `count` components, in steps.
+    fn mean(&self, count: usize) -> f32 {
+        self.steps / as_f32(count.max(1))
+    }
+
+    /// Bits of all numbers and tails of a row, about.
+    fn bits(&self, dim: usize) -> f32 {
+        row_bits(dim, self.mean(dim)) + self.tail_bits
+    }
+}
+
+/// Checked values of this codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GridValues<'a> {
+    bytes: &'a [u8],
+    grid: Grid,
+    has_tails: bool,
+    /// The change is measured against +0.0, not against the old row.
+    from_zero: bool,
+    scale: Scale,
+    listing: Listing<'a>,
+    /// Numbers and tails.
+    packed: &'a [u8],
+}
+
+impl<'a> GridValues<'a> {
+    /// Checks the head and the list; what lies behind is checked by [`Self::decode`].
+    pub(in crate::codec) fn parse(
+        bytes: &'a [u8],
+        dim: u32,
+        from_zero: bool,
+    ) -> Result<Self, ValuesError> {
+        let (&[scale, flags, floor], _) = bytes
+            .split_first_chunk::<HEAD_SIZE>()
+            .ok_or(ValuesError::truncated(bytes.len()))?;
+        let grid = Grid {
+            floor: floor.into(),
+            trimmed: u32::from(flags & 0x1f),
+        };
+        let parameter = |offset| ValuesError::Parameter { offset };
+        let scale = Scale::from_wire(scale).ok_or(parameter(0))?;
+        let kind = ListKind::from_wire(flags >> 6).ok_or(parameter(1))?;
+        if grid.trimmed > TRIMMED_MAX || from_zero && kind != ListKind::All {
+            return Err(parameter(1));
+        }
+        if !(EXPONENT_MIN..=EXPONENT_MAX).contains(&grid.floor) {
+            return Err(parameter(2));
+        }
+        let mut at = HEAD_SIZE;
+        let listing = Listing::parse(kind, bytes, &mut at, dim)?;
+        Ok(Self {
+            bytes,
+            grid,
+            has_tails: flags & 1 << 5 != 0,
+            from_zero,
+            scale,
+            listing,
+            packed: bytes.get(at..).unwrap_or_default(),
+        })
+    }
+
+    /// The encoded bytes, without the tag.
+    #[inline]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The change is measured against +0.0: it can be applied to any row.
+    #[inline]
+    pub fn is_from_zero(&self) -> bool {
+        self.from_zero
+    }
+
+    pub(in crate::codec) fn listing(&self) -> &Listing<'a> {
+        &self.listing
+    }
+
+    /// Decodes the new bits of the components that change, in order, into `out`, which has one
+    /// element for each. O(changes).
+    pub(in crate::codec) fn decode(
+        &self,
+        old: &[f32],
+        out: &mut [[u8; 4]],
+    ) -> Result<(), ValuesError> {
+        let mut olds = Olds::new(old, &self.listing, self.from_zero);
+        let has_tails = self.has_tails;
+        let rest = unpack(self.packed, out, self.scale, |numbers| {
+            for (number, old) in numbers.iter_mut().zip(olds.next()) {
+                let lane = self.grid.lane(old);
+                let steps = whole_steps(old, lane).wrapping_add(unzigzag(*number));
+                let whole = on_step(steps, lane).to_bits();
+                *number = if has_tails {
+                    steps.cast_unsigned()
+                } else {
+                    whole
+                };
+            }
+        })?;
+        let end = ValuesError::truncated(self.bytes.len());
+        if !self.has_tails {
+            return if rest.is_empty() { Ok(()) } else { Err(end) };
+        }
+        let mut tails = BitReader::new(rest);
+        let mut olds = Olds::new(old, &self.listing, self.from_zero);
+        for slots in out.chunks_mut(BLOCK) {
+            self.add_tails(slots, &olds.next(), &mut tails);
+        }
+        match tails.finish() {
+            Some([]) => Ok(()),
+            _ => Err(end),
+        }
+    }
+
+    /// Makes components of the steps in `slots`, at most [`BLOCK`].
+    #[inline]
+    fn add_tails(&self, slots: &mut [[u8; 4]], olds: &[f32; BLOCK], tails: &mut BitReader<'_>) {
+        let (grid, width) = (self.grid, self.grid.width());
+        let (mut steps, mut missing, mut significands) = ([0; BLOCK], [0; BLOCK], [0; BLOCK]);
+        for (steps, slot) in steps.iter_mut().zip(slots.iter()) {
+            *steps = i32::from_le_bytes(*slot);
+        }
+        for (missing, steps) in missing.iter_mut().zip(&steps) {
+            *missing = width.saturating_sub(significant_bits(*steps));
+        }
+        if steps.iter().take(slots.len()).any(|steps| *steps == 0) {
+            for ((slot, steps), old) in slots.iter_mut().zip(steps).zip(olds) {
+                *slot = self.with_tail(steps, grid.lane(*old), tails).to_le_bytes();
+            }
+            return;
+        }
+        let lanes = steps.iter().zip(&missing).take(slots.len());
+        for (significand, (steps, missing)) in significands.iter_mut().zip(lanes) {
+            *significand = steps.unsigned_abs() << missing | tails.take(*missing);
+        }
+        let lanes = steps.iter().zip(&missing).zip(olds);
+        for (significand, ((steps, missing), old)) in significands.iter_mut().zip(lanes) {
+            *significand = component(grid, *steps, grid.lane(*old), *significand, *missing);
+        }
+        store(&significands, slots);
+    }
+
+    /// The bits of a component of so many whole steps, also of none.
+    fn with_tail(&self, steps: i32, lane: Lane, tails: &mut BitReader<'_>) -> u32 {
+        let Grid { trimmed, .. } = self.grid;
+        if steps == 0 {
+            return match tails.take(1) {
+                0 => 0,
+                _ => tails.take(32 - trimmed) << trimmed,
+            };
+        }
+        let missing = self.grid.width().saturating_sub(significant_bits(steps));
+        let significand = steps.unsigned_abs() << missing | tails.take(missing);
+        component(self.grid, steps, lane, significand, missing)
+    }
+}

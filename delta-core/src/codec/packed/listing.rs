@@ -1,0 +1,213 @@
+//! Which components the numbers of a row are for (WIRE.md, section 4).
+
+use super::{
+    BLOCK, Source, lanes, mask_of,
+    positions::{PositionList, PositionWriter, Positions, estimate_bits},
+};
+use crate::codec::{ValuesError, survey::Rows};
+
+/// The components that numbers are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Selection {
+    /// All of them.
+    All,
+    /// Those that change.
+    Changed,
+}
+
+impl Selection {
+    /// Numbers of a row of `dim` components of which `changed` change.
+    pub(super) fn count(self, dim: usize, changed: usize) -> usize {
+        match self {
+            Self::All => dim,
+            Self::Changed => changed,
+        }
+    }
+}
+
+/// How a list names the components that change. The discriminants are the wire values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum ListKind {
+    /// There is no list: all components.
+    All = 0,
+    /// The list has those that change.
+    Changed = 1,
+    /// The list has those that do not.
+    Unchanged = 2,
+}
+
+impl ListKind {
+    pub(super) fn from_wire(value: u8) -> Option<Self> {
+        Some(match value {
+            0 => Self::All,
+            1 => Self::Changed,
+            2 => Self::Unchanged,
+            _ => return None,
+        })
+    }
+
+    pub(super) fn selection(self) -> Selection {
+        match self {
+            Self::All => Selection::All,
+            Self::Changed | Self::Unchanged => Selection::Changed,
+        }
+    }
+
+    /// The kind that needs the fewest bits where `changed` components change and a number without
+    /// a change would take `number_bits`. Values from zero set all components: they have no list.
+    pub(super) fn choose(rows: Rows<'_>, changed: usize, number_bits: u64) -> Self {
+        let sizes = (u32::try_from(changed), u32::try_from(rows.dim()));
+        let (Ok(changed), Ok(dim), false) = (sizes.0, sizes.1, rows.is_from_zero()) else {
+            return Self::All;
+        };
+        let unchanged = dim.saturating_sub(changed);
+        let (kind, listed) = if changed <= unchanged {
+            (Self::Changed, changed)
+        } else {
+            (Self::Unchanged, unchanged)
+        };
+        if estimate_bits(listed, dim) < u64::from(unchanged) * number_bits {
+            kind
+        } else {
+            Self::All
+        }
+    }
+}
+
+/// A checked list, or none, of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::codec) struct Listing<'a> {
+    dim: u32,
+    /// The listed components change; else the others do.
+    lists_changed: bool,
+    /// `None`: all components change.
+    list: Option<PositionList<'a>>,
+}
+
+impl<'a> Listing<'a> {
+    /// Reads the list of a row of `dim` components from `*at` on.
+    pub(super) fn parse(
+        kind: ListKind,
+        bytes: &'a [u8],
+        at: &mut usize,
+        dim: u32,
+    ) -> Result<Self, ValuesError> {
+        let list = match kind {
+            ListKind::All => None,
+            _ => Some(PositionList::parse(bytes, at, dim.into())?),
+        };
+        Ok(Self {
+            dim,
+            lists_changed: kind == ListKind::Changed,
+            list,
+        })
+    }
+
+    /// All components change.
+    #[inline]
+    pub(in crate::codec) fn is_all(&self) -> bool {
+        self.list.is_none()
+    }
+
+    /// Components that change.
+    #[inline]
+    pub(in crate::codec) fn count(&self) -> u32 {
+        match &self.list {
+            None => self.dim,
+            Some(list) if self.lists_changed => list.count(),
+            // Positions of a list are distinct and below dim.
+            Some(list) => self.dim.saturating_sub(list.count()),
+        }
+    }
+
+    /// The components that change, ascending.
+    pub(in crate::codec) fn iter(&self) -> Indices<'a> {
+        let listed = self.list.map(|list| list.iter());
+        match (listed, self.lists_changed) {
+            (None, _) => Indices::Range(0..self.dim),
+            (Some(listed), true) => Indices::Listed(listed),
+            (Some(mut listed), false) => Indices::Others {
+                next: 0,
+                dim: self.dim,
+                skip: listed.next(),
+                listed,
+            },
+        }
+    }
+}
+
+/// Iterator over components, ascending.
+#[derive(Clone, Debug)]
+pub(in crate::codec) enum Indices<'a> {
+    /// All of a range.
+    Range(core::ops::Range<u32>),
+    /// Those of a list.
+    Listed(Positions<'a>),
+    /// Those not in a list.
+    Others {
+        /// The next component, if it is not `skip`.
+        next: u32,
+        /// Components of the row.
+        dim: u32,
+        /// The first listed component from `next` on.
+        skip: Option<u32>,
+        /// Those behind it.
+        listed: Positions<'a>,
+    },
+}
+
+impl Iterator for Indices<'_> {
+    type Item = u32;
+
+    #[inline]
+    fn next(&mut self) -> Option<u32> {
+        match self {
+            Self::Range(range) => range.next(),
+            Self::Listed(listed) => listed.next(),
+            Self::Others {
+                next,
+                dim,
+                skip,
+                listed,
+            } => {
+                while *skip == Some(*next) {
+                    *skip = listed.next();
+                    *next += 1;
+                }
+                let index = *next;
+                *next = next.saturating_add(1);
+                (index < *dim).then_some(index)
+            }
+        }
+    }
+}
+
+/// Writes the list of `kind` for a source of which `changed` components change, and returns its
+/// size in bytes; `None` if `out` is too small.
+pub(super) fn write(
+    kind: ListKind,
+    source: &impl Source,
+    changed: usize,
+    out: &mut [u8],
+) -> Option<usize> {
+    let dim = u32::try_from(source.dim()).ok()?;
+    let changed = u32::try_from(changed).ok()?;
+    let (count, invert) = match kind {
+        ListKind::All => return Some(0),
+        ListKind::Changed => (changed, 0),
+        ListKind::Unchanged => (dim.checked_sub(changed)?, u64::MAX),
+    };
+    let mut writer = PositionWriter::new(out, count, dim)?;
+    let mut numbers = [0; BLOCK];
+    for (start, base) in (0..source.dim()).step_by(BLOCK).zip((0..).step_by(BLOCK)) {
+        source.fill(start, &mut numbers);
+        let in_row = mask_of(lanes(source.dim(), start));
+        let mut mask = (source.changed(start, &numbers) ^ invert) & in_row;
+        while mask != 0 {
+            writer.push(base + mask.trailing_zeros())?;
+            mask &= mask - 1;
+        }
+    }
+    writer.finish()
+}

@@ -1,0 +1,322 @@
+//! Values as many small numbers: what the codecs `grid` and `steps` share (WIRE.md, section 4).
+//!
+//! A codec turns every component's change into a number that is small where the change is. The
+//! numbers are written in two parts: `low_bits` low bits each, side by side, so that they can be
+//! read in any order; and what is above them, which is small and has a prefix code.
+
+pub(super) mod grid;
+pub(super) mod listing;
+mod positions;
+mod scale;
+mod step;
+pub(super) mod steps;
+mod tables;
+
+use super::{
+    ValuesError,
+    bits::{BitReader, BitWriter, PEEK_BITS, bits_at},
+};
+use listing::Selection;
+use scale::Scale;
+use tables::ESCAPE;
+
+/// Components that are worked on at a time; a mask of them is a `u64`.
+pub(super) const BLOCK: usize = 64;
+
+/// Of so many blocks one is looked at where a choice is made by an estimate.
+const SAMPLE: usize = 3;
+
+/// Numbers of a block; those of lanes beyond the row's end mean nothing.
+type Numbers = [u32; BLOCK];
+
+/// What a codec makes of a row's change, number by number.
+trait Source {
+    /// Components of the row.
+    fn dim(&self) -> usize;
+    /// The numbers of the components from `start` on, a multiple of [`BLOCK`].
+    fn fill(&self, start: usize, numbers: &mut Numbers);
+    /// Which of these components change; `numbers` are theirs. Zero beyond the row's end.
+    fn changed(&self, start: usize, numbers: &Numbers) -> u64;
+}
+
+/// Lanes of a block at `start` that lie in a row of `dim` components.
+#[inline]
+fn lanes(dim: usize, start: usize) -> usize {
+    dim.saturating_sub(start).min(BLOCK)
+}
+
+/// A mask of the first `count` lanes.
+#[inline]
+fn mask_of(count: usize) -> u64 {
+    if count < BLOCK {
+        !(u64::MAX << count)
+    } else {
+        u64::MAX
+    }
+}
+
+/// The number of a signed difference: 0, -1, 1, -2, .. are 0, 1, 2, 3, ..
+#[inline]
+fn zigzag(difference: i32) -> u32 {
+    ((difference << 1) ^ (difference >> 31)).cast_unsigned()
+}
+
+/// The difference of a number.
+#[inline]
+fn unzigzag(number: u32) -> i32 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn as_f32(count: usize) -> f32 {
+    count as f32
+}
+
+/// Bits that a number of no change takes beside others of that mean, about.
+fn number_bits(mean: f32) -> u64 {
+    u64::from((mean.to_bits() >> 23).saturating_sub(126)) + 1
+}
+
+/// Bits that `dim` numbers take of which the differences have that mean, about.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn row_bits(dim: usize, mean: f32) -> f32 {
+    // Linear between powers of two; a normal distribution takes 2.4 bits more than the log2 of
+    // its mean absolute difference.
+    let log2 = (mean + 0.5).to_bits() as f32 / 8_388_608.0 - 127.0;
+    as_f32(dim) * (log2 + 2.4)
+}
+
+/// Writes the numbers of the selected components, `count` of them, and returns the bytes used;
+/// `None` if `out` is too small.
+fn pack(
+    source: &impl Source,
+    selection: Selection,
+    count: usize,
+    scale: Scale,
+    out: &mut [u8],
+) -> Option<usize> {
+    let low_size = scale.low_size(count)?;
+    let (low, codes) = out.split_at_mut_checked(low_size)?;
+    let (mut low, mut codes) = (BitWriter::new(low), BitWriter::new(codes));
+    let (mut numbers, mut selected) = ([0; BLOCK], [0; BLOCK]);
+    for start in (0..source.dim()).step_by(BLOCK) {
+        source.fill(start, &mut numbers);
+        let lanes = lanes(source.dim(), start);
+        let numbers = match selection {
+            Selection::All => numbers.get(..lanes)?,
+            Selection::Changed => {
+                let mask = source.changed(start, &numbers);
+                compress(&numbers, mask, &mut selected)
+            }
+        };
+        push_block(numbers, scale, &mut low, &mut codes)?;
+    }
+    low.finish()?;
+    Some(low_size + codes.finish()?)
+}
+
+/// The numbers of the lanes in `mask`.
+fn compress<'s>(numbers: &Numbers, mut mask: u64, selected: &'s mut Numbers) -> &'s [u32] {
+    let mut count = 0;
+    for slot in selected.iter_mut() {
+        let Some(number) = numbers.get(mask.trailing_zeros() as usize) else {
+            break;
+        };
+        *slot = *number;
+        mask &= mask - 1;
+        count += 1;
+    }
+    selected.get(..count).unwrap_or_default()
+}
+
+/// Appends the numbers of a block.
+#[inline]
+fn push_block(
+    numbers: &[u32],
+    scale: Scale,
+    low: &mut BitWriter<'_>,
+    codes: &mut BitWriter<'_>,
+) -> Option<()> {
+    let (low_bits, table) = (scale.low_bits(), scale.table());
+    let low_mask = !(u32::MAX << low_bits);
+    if 2 * low_bits <= PEEK_BITS {
+        // Two low parts are one push.
+        let (pairs, last) = numbers.as_chunks::<2>();
+        for [first, second] in pairs {
+            let [first, second] = [first, second].map(|number| u64::from(number & low_mask));
+            low.push(first | second << low_bits, 2 * low_bits)?;
+        }
+        for number in last {
+            low.push((number & low_mask).into(), low_bits)?;
+        }
+    } else {
+        for number in numbers {
+            low.push((number & low_mask).into(), low_bits)?;
+        }
+    }
+    let greatest = numbers
+        .iter()
+        .fold(0, |greatest, number| greatest.max(*number));
+    if greatest >> low_bits >= ESCAPE {
+        return numbers.iter().try_for_each(|number| {
+            let high = number >> low_bits;
+            let code = table.code(high);
+            codes.push(code.bits.into(), code.length.into())?;
+            if high >= ESCAPE {
+                codes.push(high.into(), 32 - low_bits)
+            } else {
+                Some(())
+            }
+        });
+    }
+    // Seven codes of at most 8 bits are one push.
+    for numbers in numbers.chunks(7) {
+        let (mut bits, mut length) = (0, 0);
+        for number in numbers {
+            let code = table.code(number >> low_bits);
+            bits |= u64::from(code.bits) << length;
+            length += u32::from(code.length);
+        }
+        codes.push(bits, length)?;
+    }
+    Some(())
+}
+
+/// Reads numbers, one for each element of `numbers`, lets `each` change them, a block at a time in
+/// order, and returns the bytes behind them. O(numbers).
+fn unpack<'a>(
+    bytes: &'a [u8],
+    numbers: &mut [[u8; 4]],
+    scale: Scale,
+    mut each: impl FnMut(&mut Numbers),
+) -> Result<&'a [u8], ValuesError> {
+    let truncated = ValuesError::truncated(bytes.len());
+    let count = numbers.len();
+    let low_size = scale.low_size(count).ok_or(truncated)?;
+    let (low, codes) = bytes.split_at_checked(low_size).ok_or(truncated)?;
+    let rest = read_codes(codes, scale, numbers).ok_or(truncated)?;
+    let low_bits = scale.low_bits() as usize;
+    let used = count * low_bits % 8;
+    if used > 0 && low.last().is_some_and(|last| last >> used != 0) {
+        return Err(truncated);
+    }
+    let mut block = [0; BLOCK];
+    for (chunk, start) in numbers.chunks_mut(BLOCK).zip((0..).step_by(BLOCK)) {
+        read_low(low, start * low_bits, scale, chunk, &mut block);
+        each(&mut block);
+        store(&block, chunk);
+    }
+    Ok(rest)
+}
+
+/// Writes the first of `block`.
+#[inline]
+fn store(block: &Numbers, slots: &mut [[u8; 4]]) {
+    for (slot, number) in slots.iter_mut().zip(block) {
+        *slot = number.to_le_bytes();
+    }
+}
+
+/// Reads what is above the low bits; the bytes behind the codes.
+#[inline]
+fn read_codes<'a>(bytes: &'a [u8], scale: Scale, numbers: &mut [[u8; 4]]) -> Option<&'a [u8]> {
+    /// Codes, of at most 8 bits, that one look at the bits holds.
+    const AT_ONCE: usize = 7;
+    let table = scale.table();
+    let mut codes = BitReader::new(bytes);
+    let mut at = 0;
+    while let Some(slots) = numbers
+        .get_mut(at..)
+        .and_then(|rest| rest.get_mut(..2 * AT_ONCE))
+    {
+        let (mut bits, mut taken, mut done) = (codes.peek(), 0, 0_usize);
+        for _ in 0..AT_ONCE {
+            let decoded = table.decode(bits);
+            let Some([first, second]) = slots.get_mut(done..).and_then(<[_]>::first_chunk_mut)
+            else {
+                break;
+            };
+            *first = u32::from(decoded.first).to_le_bytes();
+            *second = u32::from(decoded.second).to_le_bytes();
+            bits >>= decoded.length;
+            taken += u32::from(decoded.length);
+            done += usize::from(decoded.count);
+            if u32::from(decoded.first) == ESCAPE {
+                codes.skip(taken);
+                *first = codes.take(32 - scale.low_bits()).to_le_bytes();
+                taken = 0;
+                break;
+            }
+        }
+        codes.skip(taken);
+        at += done;
+    }
+    for slot in numbers.iter_mut().skip(at) {
+        let decoded = table.decode(codes.peek());
+        codes.skip(decoded.first_length.into());
+        let mut number = decoded.first.into();
+        if number == ESCAPE {
+            number = codes.take(32 - scale.low_bits());
+        }
+        *slot = number.to_le_bytes();
+    }
+    codes.finish()
+}
+
+/// Puts the low bits of some numbers, from bit `at` on, below what they are.
+#[inline]
+fn read_low(low: &[u8], at: usize, scale: Scale, highs: &[[u8; 4]], numbers: &mut Numbers) {
+    let low_bits = scale.low_bits();
+    let mask = (1_u32 << low_bits) - 1;
+    let mut at = at;
+    for (number, high) in numbers.iter_mut().zip(highs) {
+        #[expect(clippy::cast_possible_truncation, reason = "only low bits are kept")]
+        let bits = bits_at(low, at) as u32 & mask;
+        *number = u32::from_le_bytes(*high) << low_bits | bits;
+        at += low_bits as usize;
+    }
+}
+
+/// Old components, a block at a time: those of a list, or of all.
+enum Olds<'o> {
+    Zero,
+    All(&'o [f32]),
+    Listed(&'o [f32], listing::Indices<'o>),
+}
+
+impl<'o> Olds<'o> {
+    fn new(old: &'o [f32], listing: &listing::Listing<'o>, from_zero: bool) -> Self {
+        if from_zero {
+            Self::Zero
+        } else if listing.is_all() {
+            Self::All(old)
+        } else {
+            Self::Listed(old, listing.iter())
+        }
+    }
+
+    /// The next [`BLOCK`] of them; +0.0 beyond the end.
+    #[inline]
+    fn next(&mut self) -> [f32; BLOCK] {
+        let mut block = [0.0; BLOCK];
+        match self {
+            Self::Zero => {}
+            Self::All(old) => {
+                let (now, rest) = old.split_at(old.len().min(BLOCK));
+                for (to, from) in block.iter_mut().zip(now) {
+                    *to = *from;
+                }
+                *old = rest;
+            }
+            Self::Listed(old, indices) => {
+                for (to, index) in block.iter_mut().zip(indices) {
+                    *to = old.get(index as usize).copied().unwrap_or(0.0);
+                }
+            }
+        }
+        block
+    }
+}
+
+#[cfg(test)]
+mod tests;

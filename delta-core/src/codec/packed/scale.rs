@@ -1,0 +1,142 @@
+//! How the numbers of a row are written: how many low bits stand as they are, and which code the
+//! rest has.
+
+use super::{
+    BLOCK, SAMPLE, Source,
+    listing::Selection,
+    tables::{self, ESCAPE, TABLES, Table},
+};
+
+/// Numbers and tables of a row. On the wire a byte: the table lowest, three bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scale {
+    /// 0..=31.
+    low_bits: u8,
+    /// Below [`TABLES`].
+    table: u8,
+}
+
+impl Scale {
+    pub(super) fn from_wire(byte: u8) -> Option<Self> {
+        let (low_bits, table) = (byte >> 3, byte & 7);
+        (usize::from(table) < TABLES).then_some(Self { low_bits, table })
+    }
+
+    pub(super) fn to_wire(self) -> u8 {
+        self.low_bits << 3 | self.table
+    }
+
+    /// Bits of a number that stand as they are, 0..=31.
+    #[inline]
+    pub(super) fn low_bits(self) -> u32 {
+        self.low_bits.into()
+    }
+
+    /// The code of what is above them.
+    #[inline]
+    pub(super) fn table(self) -> &'static Table {
+        let [first, ..] = &tables::ALL;
+        tables::ALL.get(usize::from(self.table)).unwrap_or(first)
+    }
+
+    /// Bytes of the low bits of `count` numbers; `None` beyond what memory holds.
+    #[inline]
+    pub(super) fn low_size(self, count: usize) -> Option<usize> {
+        Some(count.checked_mul(self.low_bits.into())?.div_ceil(8))
+    }
+
+    /// The scale that needs the fewest bits for the numbers of some of the blocks of `source`.
+    /// `mean` is the mean of the absolute differences, about. O(1).
+    pub(super) fn choose(source: &impl Source, selection: Selection, mean: f32) -> Self {
+        let low_bits = exponent(mean).clamp(0, 28);
+        let histogram = Histogram::of(source, selection, low_bits);
+        let mut best = (
+            Self {
+                low_bits: 0,
+                table: 0,
+            },
+            u32::MAX,
+        );
+        for halved in 0..2 {
+            let low_bits = low_bits + halved;
+            let counts = histogram.symbols(halved);
+            for (number, table) in (0..).zip(&tables::ALL) {
+                let coded: u32 = counts
+                    .iter()
+                    .zip(&table.codes)
+                    .map(|(count, code)| count * u32::from(code.length))
+                    .sum();
+                let [.., escaped] = counts;
+                let bits = coded + escaped * (32 - low_bits) + histogram.total * low_bits;
+                if bits < best.1 {
+                    let low_bits = u8::try_from(low_bits).unwrap_or(0);
+                    best = (
+                        Self {
+                            low_bits,
+                            table: number,
+                        },
+                        bits,
+                    );
+                }
+            }
+        }
+        best.0
+    }
+}
+
+/// The whole part of log2 of a number, 0 below 1.
+fn exponent(number: f32) -> u32 {
+    ((number.to_bits() >> 23) & 0xff).saturating_sub(127)
+}
+
+/// How often each number stands in some blocks, without its low bits.
+struct Histogram {
+    /// The last one counts greater ones too.
+    counts: [u32; 2 * SYMBOLS],
+    total: u32,
+}
+
+const SYMBOLS: usize = ESCAPE as usize + 1;
+
+impl Histogram {
+    fn of(source: &impl Source, selection: Selection, low_bits: u32) -> Self {
+        let mut histogram = Self {
+            counts: [0; 2 * SYMBOLS],
+            total: 0,
+        };
+        let (mut numbers, mut selected) = ([0; BLOCK], [0; BLOCK]);
+        for start in (0..source.dim()).step_by(BLOCK * SAMPLE) {
+            source.fill(start, &mut numbers);
+            let numbers = match selection {
+                Selection::All => {
+                    let lanes = super::lanes(source.dim(), start);
+                    numbers.get(..lanes).unwrap_or_default()
+                }
+                Selection::Changed => {
+                    let mask = source.changed(start, &numbers);
+                    super::compress(&numbers, mask, &mut selected)
+                }
+            };
+            for number in numbers {
+                let at = (number >> low_bits).min(31) as usize;
+                if let Some(count) = histogram.counts.get_mut(at) {
+                    *count += 1;
+                }
+            }
+            histogram.total += u32::try_from(numbers.len()).unwrap_or(0);
+        }
+        histogram
+    }
+
+    /// The counts of symbols if `halved` more low bits are cut off, 0 or 1.
+    fn symbols(&self, halved: u32) -> [u32; SYMBOLS] {
+        let mut symbols = [0; SYMBOLS];
+        for (number, count) in (0..).zip(&self.counts) {
+            let symbol = (number >> halved).min(SYMBOLS - 1);
+            if let Some(sum) = symbols.get_mut(symbol) {
+                *sum += count;
+            }
+        }
+        symbols
+    }
+}

@@ -1,0 +1,115 @@
+//! What an encoder makes of any two rows, with any codecs to choose from, the oracle decodes to the
+//! new row: exactly, or within the bound. No codec needs more than raw; where all may be chosen,
+//! nor more than sparse.
+//!
+//! Input: codecs, bound (u16), kind of the rows, seed (u32), then the old row's bits, a word each,
+//! and a byte of change for each of them.
+
+use delta_core::codec::{Base, Bound, CodecSet, Encoding, Tag, encode_as, encoded_size_max};
+
+use super::codec_decode::{bits, floats, row_of};
+use crate::oracle::bytes::{Bytes, varint};
+use crate::oracle::payload;
+
+/// Components of a row, at most.
+const DIM_MAX: usize = 2048;
+
+pub fn run(input: &[u8]) {
+    let mut bytes = Bytes(input);
+    let (Some(codecs), Some(bound), Some(kind)) = (bytes.u8(), bytes.u16(), bytes.u8()) else {
+        return;
+    };
+    let Some(seed) = bytes.u32() else { return };
+    let (old, new) = rows(kind, seed, bytes.0);
+    let codecs = (0..7)
+        .filter(|bit| codecs >> bit & 1 == 1)
+        .fold(CodecSet::RAW, |set, bit| set.with(Tag::ALL[bit]));
+    let encoding = Encoding {
+        codecs,
+        bound: Bound::new(f32::from_bits(u32::from(bound) << 16)).ok(),
+    };
+    check(encoding, Base::Row(&floats(&old)), &old, &new);
+    check(encoding, Base::Zero, &vec![0; new.len()], &new);
+    for codecs in [CodecSet::ALL, CodecSet::WHOLE] {
+        let exact = Encoding {
+            codecs,
+            bound: None,
+        };
+        check(exact, Base::Row(&floats(&old)), &old, &new);
+    }
+}
+
+/// Rows of any bits, or near each other in one of several ways.
+fn rows(kind: u8, seed: u32, input: &[u8]) -> (Vec<u32>, Vec<u32>) {
+    let dim = (input.len() / 5).min(DIM_MAX);
+    let (words, changes) = input.split_at(4 * dim);
+    let words = words
+        .chunks_exact(4)
+        .map(|word| u32::from_le_bytes(word.try_into().expect("four")));
+    let random = row_of(seed, dim as u32);
+    let old: Vec<u32> = words.collect();
+    let coarse = [0, 0, 13, 16][usize::from(kind & 3)];
+    let new = old
+        .iter()
+        .zip(changes)
+        .zip(&random)
+        .map(|((&old, &change), &random)| {
+            let value = f32::from_bits(old);
+            let change = f32::from(change.cast_signed()) / 128.0;
+            let moved = match kind >> 2 & 3 {
+                0 => value + change,
+                1 => value + value * change,
+                2 if change > 0.5 => return random,
+                2 => return old,
+                _ => value + change * 2.0_f32.powi(-(i32::from(kind >> 4))),
+            };
+            moved.to_bits() >> coarse << coarse
+        });
+    let new = new.collect();
+    (old, new)
+}
+
+fn check(encoding: Encoding, base: Base<'_>, old: &[u32], new: &[u32]) {
+    let size_max = encoded_size_max(new.len());
+    let mut out = vec![0xa5; size_max + 8];
+    let new_row = floats(new);
+    let (tag, size) = encode_as(encoding, base, &new_row, &mut out).expect("room for any change");
+    assert!(size <= size_max && out[size_max..].iter().all(|&byte| byte == 0xa5));
+    assert!(tag == Tag::Raw || encoding.codecs.has(tag), "{tag:?}");
+    if encoding.codecs == CodecSet::ALL && encoding.bound.is_none() {
+        assert!(size <= sparse_size(old, new), "more than sparse");
+    }
+    let values = payload::values(tag as u8, &out[..size], new.len() as u32).expect("sound values");
+    let mut row = old.to_vec();
+    values.apply(&mut row).expect("sound values");
+    match encoding.bound.filter(|_| tag.is_lossy()) {
+        None => assert_eq!(row, new),
+        Some(bound) => {
+            let square = |x: &f32| f64::from(*x) * f64::from(*x);
+            let mean = new_row.iter().map(square).sum::<f64>() / new.len() as f64;
+            let limit = square(&bound.get()) * mean * (1.0 + 1e-9);
+            for (found, new) in floats(&row).iter().zip(&new_row) {
+                let error = f64::from(*found) - f64::from(*new);
+                assert!(error * error <= limit, "{error} for {bound:?}");
+            }
+        }
+    }
+    assert_eq!(bits(&new_row), new);
+    if size_max > 0 {
+        let short = encode_as(encoding, base, &new_row, &mut out[..size_max - 1]);
+        assert!(short.is_err());
+    }
+}
+
+/// Bytes of the sparse encoding.
+fn sparse_size(old: &[u32], new: &[u32]) -> usize {
+    let mut next = 0;
+    let changed = (0..)
+        .zip(old.iter().zip(new))
+        .filter(|(_, (old, new))| old != new);
+    changed.fold(0, |size, (index, _)| {
+        let gap = index - next;
+        next = index + 1;
+        size + varint(gap).len() + 4
+    })
+}
