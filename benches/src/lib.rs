@@ -21,6 +21,7 @@ pub mod measure;
 pub mod plot;
 pub mod queues;
 pub mod report;
+pub mod sizes;
 pub mod threads;
 pub mod timing;
 pub mod workload;

@@ -1,0 +1,67 @@
+//! Sizes of encoded updates of real streams, beside general compressors; a table in Markdown and a
+//! plot.
+//!
+//! `cargo run --release -p delta-benches --bin sizes -- [--bound R] [--plot FILE.svg] STREAM...`
+//!
+//! A stream is a path as `delta replay` takes it; `bf16=PATH` rounds its rows to that type first.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use delta_benches::sizes::{Rounding, Sizes, plot, table};
+use delta_core::codec::Bound;
+
+struct Args {
+    bound: Bound,
+    plot: Option<PathBuf>,
+    streams: Vec<(Rounding, PathBuf)>,
+}
+
+fn args() -> anyhow::Result<Args> {
+    let mut args = Args {
+        bound: Bound::new(3e-3)?,
+        plot: None,
+        streams: Vec::new(),
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--bound" => {
+                let number = words.next().context("--bound takes a number")?;
+                args.bound = Bound::new(number.parse()?)?;
+            }
+            "--plot" => args.plot = Some(words.next().context("--plot takes a file")?.into()),
+            option if option.starts_with('-') => bail!("unknown option {option}"),
+            stream => args.streams.push(Rounding::split(stream)),
+        }
+    }
+    if args.streams.is_empty() {
+        bail!("name at least one stream");
+    }
+    Ok(args)
+}
+
+fn run() -> anyhow::Result<()> {
+    let args = args()?;
+    let mut sizes = Vec::new();
+    for (rounding, path) in &args.streams {
+        eprintln!("{}", path.display());
+        sizes.push(Sizes::measure(*rounding, path, args.bound)?);
+    }
+    println!("{}", table(&sizes));
+    if let Some(file) = &args.plot {
+        plot(&sizes, file).context("cannot draw the plot")?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

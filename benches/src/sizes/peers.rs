@@ -1,0 +1,99 @@
+//! LZ4, zstd and pco on the same updates.
+
+use anyhow::Context;
+use pco::ChunkConfig;
+use pco::standalone::simple_compress;
+
+use super::Tally;
+
+/// Rows that `pco` compresses together.
+const BATCH: usize = 64;
+
+/// Sizes by compressor, with a byte that says how.
+#[derive(Debug, Default)]
+pub(super) struct Peers {
+    lz4: Tally,
+    zstd: Tally,
+    pco: Tally,
+    /// The smallest of the three, row by row.
+    best: Tally,
+    /// Differences not yet compressed.
+    batch: Vec<u32>,
+    rows_in_batch: usize,
+    batch_bytes: u64,
+}
+
+impl Peers {
+    /// Compresses an update; the fewest bytes.
+    pub(super) fn add(&mut self, old: &[f32], new: &[f32]) -> anyhow::Result<usize> {
+        let raw = 4 * new.len();
+        let pairs = || {
+            old.iter()
+                .zip(new)
+                .map(|(old, new)| (old.to_bits(), new.to_bits()))
+        };
+        let whole: Vec<u32> = new.iter().map(|value| value.to_bits()).collect();
+        let xor: Vec<u32> = pairs().map(|(old, new)| old ^ new).collect();
+        let difference: Vec<u32> = pairs()
+            .map(|(old, new)| ordered_difference(old, new))
+            .collect();
+        let (mut lz4, mut zstd) = (usize::MAX, usize::MAX);
+        for words in [&whole, &xor, &difference] {
+            let bytes: &[u8] = bytemuck::cast_slice(words);
+            lz4 = lz4.min(1 + lz4_flex::block::compress(bytes).len());
+            let compressed = zstd::bulk::compress(bytes, 3).context("zstd")?;
+            zstd = zstd.min(1 + compressed.len());
+        }
+        let config = ChunkConfig::default();
+        let pco = 1 + simple_compress(&difference, &config)?
+            .len()
+            .min(simple_compress(&xor, &config)?.len())
+            .min(simple_compress(new, &config)?.len());
+        // What does not get smaller is sent as it is.
+        let [lz4, zstd, pco] = [lz4, zstd, pco].map(|size| size.min(1 + raw));
+        let best = lz4.min(zstd).min(pco);
+        let tallies = [&mut self.lz4, &mut self.zstd, &mut self.pco, &mut self.best];
+        for (tally, size) in tallies.into_iter().zip([lz4, zstd, pco, best]) {
+            tally.add(raw, size);
+        }
+        self.batch.extend(difference);
+        self.rows_in_batch += 1;
+        if self.rows_in_batch == BATCH {
+            self.finish()?;
+        }
+        Ok(best)
+    }
+
+    /// Compresses what is left of a batch.
+    pub(super) fn finish(&mut self) -> anyhow::Result<()> {
+        if self.rows_in_batch > 0 {
+            let compressed = simple_compress(&self.batch, &ChunkConfig::default())?;
+            self.batch_bytes += compressed.len() as u64;
+        }
+        self.batch.clear();
+        self.rows_in_batch = 0;
+        Ok(())
+    }
+
+    /// Ratios in total: LZ4, zstd, pco, the best of them row by row, and pco by 64 rows.
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    pub(super) fn totals(&self, raw: usize) -> [f64; 5] {
+        let by_64 = (raw * self.best.ratios.len()) as f64 / self.batch_bytes.max(1) as f64;
+        let [lz4, zstd, pco, best] =
+            [&self.lz4, &self.zstd, &self.pco, &self.best].map(|tally| tally.total(raw));
+        [lz4, zstd, pco, best, by_64]
+    }
+}
+
+/// The difference of two floats as integers of the same order, as a zigzag number.
+fn ordered_difference(old: u32, new: u32) -> u32 {
+    let ordered = |bits: u32| {
+        if bits >> 31 == 0 {
+            bits | 1 << 31
+        } else {
+            !bits
+        }
+    };
+    let difference = ordered(new).wrapping_sub(ordered(old)).cast_signed();
+    ((difference << 1) ^ (difference >> 31)).cast_unsigned()
+}
