@@ -199,7 +199,7 @@ fn what_is_too_old_needs_a_snapshot() {
     let slot = capture.insert(b"doc-1", &[0.0; DIM], &[]).unwrap();
     let mut old = [0.0; DIM];
     let mut fetched_to = 0;
-    for step in 0..200_u8 {
+    for step in 0..250_u8 {
         let new = [f32::from(step), 1.0, 2.0, f32::from(step) * 2.0];
         capture.update(slot, &old, &new, &[]).unwrap();
         old = new;
@@ -210,7 +210,7 @@ fn what_is_too_old_needs_a_snapshot() {
             }
         }
     }
-    // The writer keeps a few dozen records; the reader stopped 50 ago.
+    // The writer keeps a few dozen records; the reader stopped 100 ago.
     let Err(SeekError::TooOld { oldest }) = capture.poll_deltas(1).map(|_| ()) else {
         panic!("the records after {fetched_to} are gone");
     };

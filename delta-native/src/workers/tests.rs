@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use delta_core::header::DeltaHeader;
 use delta_core::payload::metadata::MetadataEdit;
 use delta_core::pipeline::apply::Refusal;
 use delta_core::pipeline::sequencer::{Position, Prepared, Sequencer, SlotState};
@@ -154,13 +155,18 @@ fn a_refused_record_stops_the_batch_and_nothing_behind_it_is_applied() {
     let replica = ShardedReplica::new(dim, 100, 3, Position::START).unwrap();
     run(&replica, |session| {
         // A component of the eleventh of the last twenty is another, under a fitting checksum.
-        let size = (writer.frames.len() - sound) / 20;
         let mut frames = writer.frames.clone();
-        let at = sound + 10 * size;
-        let payload_size = size - 64;
-        frames[at + 64 + 20] ^= 1;
-        let header = frames[at..at + 64].first_chunk().unwrap();
-        let header = delta_core::header::DeltaHeader::parse(header).unwrap();
+        let header_at = |frames: &[u8], at: usize| {
+            DeltaHeader::parse(frames[at..].first_chunk().unwrap()).unwrap()
+        };
+        let mut at = sound;
+        for _ in 0..10 {
+            at += 64 + header_at(&frames, at).payload_size as usize;
+        }
+        let header = header_at(&frames, at);
+        let payload_size = header.payload_size as usize;
+        let size = 64 + payload_size;
+        frames[at + 64 + payload_size - 2] ^= 1;
         let payload = &frames[at + 64..at + 64 + payload_size];
         let header = header.seal(payload).unwrap().to_bytes();
         frames[at..at + 64].copy_from_slice(&header);
@@ -180,13 +186,13 @@ fn a_refused_record_stops_the_batch_and_nothing_behind_it_is_applied() {
         }
         drop(view);
         // What is cut off is named by its place.
-        let mut frames = writer.frames[sound + 10 * size..].to_vec();
+        let mut frames = writer.frames[at..].to_vec();
         frames.truncate(size + 30);
         let (result, _) = session.apply_batch(frames);
         assert!(matches!(result, Err(ParallelError::Frame { offset, .. }) if offset == size));
         assert_eq!(replica.read().position().sequence, good.sequence + 11);
         // And the rest is taken as it is.
-        let rest = writer.frames[sound + 11 * size..].to_vec();
+        let rest = writer.frames[at + size..].to_vec();
         assert_eq!(session.apply_batch(rest).0.unwrap().applied, 9);
         assert_equal(&replica, &writer);
     })

@@ -2,6 +2,7 @@
 //! corrupt.
 
 use crate::{
+    payload::Payload,
     pipeline::{
         apply::{Applier, Outcome},
         gate::{Gate, GateConfig, GatedError, GatedOutcome, Verdict},
@@ -110,9 +111,10 @@ fn snapshot(store: &mut SliceStore<'_>, primary: &Primary<'_>) -> Position {
         store.row_mut(slot).copy_from_slice(row);
         let last = primary.frames.iter().rev().find_map(|frame| {
             let record = Record::parse(frame).unwrap();
-            let payload = record.payload_bytes();
-            let found = u32::from_le_bytes(*payload.first_chunk().unwrap());
-            (found == slot).then_some(record.header().sequence)
+            let Payload::Update(vector) = record.payload() else {
+                return None;
+            };
+            (vector.slot() == slot).then_some(record.header().sequence)
         });
         store.set_last_sequence(slot, last.unwrap_or(0));
     }
@@ -131,7 +133,8 @@ fn run(config: GateConfig, seed: u64) -> (u64, u64, u64) {
         sequencer: Sequencer::new(dim, &mut slots, slot_count, Position::START),
         frames: vec![],
     };
-    let mut applier = Applier::new(Position::START, &mut []);
+    let mut scratch = vec![0; Applier::scratch_size_max(dim)];
+    let mut applier = Applier::new(Position::START, &mut scratch);
     let mut gate = Gate::new(config).unwrap();
     let (mut now_us, mut refused) = (0, 0);
     for _ in 0..INPUTS {
@@ -168,7 +171,7 @@ fn run(config: GateConfig, seed: u64) -> (u64, u64, u64) {
                 Err(GatedError::Quarantined(_)) => {
                     assert_eq!(before, after);
                     let position = snapshot(&mut store, &primary);
-                    applier = Applier::new(position, &mut []);
+                    applier = Applier::new(position, &mut scratch);
                     gate.release();
                 }
                 Err(error) => panic!("{error}"),
@@ -183,7 +186,7 @@ fn run(config: GateConfig, seed: u64) -> (u64, u64, u64) {
         gate.advance(now_us);
         if let Err(GatedError::Quarantined(_)) = applier.apply_gated(&record, &mut store, &mut gate)
         {
-            applier = Applier::new(snapshot(&mut store, &primary), &mut []);
+            applier = Applier::new(snapshot(&mut store, &primary), &mut scratch);
             gate.release();
         }
     }

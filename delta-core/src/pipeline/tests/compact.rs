@@ -1,6 +1,10 @@
 //! Compacted logs against the logs themselves.
 
-use super::{ATTRIBUTES, RandomLog, Shown, any_log, base_position, model::SLOTS, shown};
+use super::{
+    ATTRIBUTES, RandomLog, Shown, any_log, base_position,
+    model::{SCRATCH, SLOTS},
+    shown,
+};
 use crate::{
     compact::{CompactError, CompactMemory, Compactor, RangeError, RangeSegment, Touched},
     pipeline::{
@@ -77,7 +81,8 @@ fn compact(log: &RandomLog, from: Position, entities: usize, text: usize) -> Vec
 fn replay_segments(log: &RandomLog, segments: &[Vec<u8>]) -> (Shown, Position) {
     let mut memory = Memory::new(log.dim, SLOTS, ATTRIBUTES);
     let mut store = memory.store_with_base(&log.base);
-    let mut applier = Applier::new(base_position(&store), &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(base_position(&store), &mut scratch);
     let mut undo = vec![0; 1 << 20];
     let mut undo = Undo::new(&mut undo);
     for bytes in segments {
@@ -96,7 +101,8 @@ fn replay_records(log: &RandomLog) -> (Shown, Position, Position) {
     let mut memory = Memory::new(log.dim, SLOTS, ATTRIBUTES);
     let mut store = memory.store_with_base(&log.base);
     let start = base_position(&store);
-    let mut applier = Applier::new(start, &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(start, &mut scratch);
     for frame in &log.frames {
         let record = Record::parse(frame).unwrap();
         applier.apply_delta(&record, &mut store).unwrap();
@@ -183,7 +189,7 @@ fn what_swings_back_and_forth_comes_to_rest_in_one_record() {
     let segments = compact(&log, Position::START, 1, 0);
     assert_eq!(segments.len(), 1);
     // The range and one sparse update of one component.
-    assert_eq!(segments[0].len(), 64 + 40 + 64 + 16 + 5);
+    assert_eq!(segments[0].len(), 64 + 40 + 64 + 3 + 5);
     let (found, end) = replay_segments(&log, &segments);
     assert_eq!(end, position);
     assert_eq!(found.0[0].last_sequence, 1_000);
@@ -217,10 +223,12 @@ fn a_segment_applies_at_its_beginning_alone_and_wholly() {
         sequence,
         digest,
     };
-    let mut applier = Applier::new(at(1, 0), &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(at(1, 0), &mut scratch);
     let error = reason(refused(&mut applier, &mut store, &mut undo));
     assert_eq!(error, Refusal::Gap { expected: 2 });
-    let mut applier = Applier::new(at(0, 5), &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(at(0, 5), &mut scratch);
     let error = reason(refused(&mut applier, &mut store, &mut undo));
     assert!(matches!(
         error,
@@ -229,7 +237,8 @@ fn a_segment_applies_at_its_beginning_alone_and_wholly() {
             found: 5
         }
     ));
-    let mut applier = Applier::new(Position::START, &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(Position::START, &mut scratch);
     let error = refused(&mut applier, &mut store, &mut undo[..60]);
     assert!(matches!(
         error,

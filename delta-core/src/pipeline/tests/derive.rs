@@ -1,6 +1,10 @@
 //! Derived streams: their readers have exactly what the selection and the transform leave.
 
-use super::{ATTRIBUTES, RandomLog, any_log, base_position, model::SLOTS, take_all};
+use super::{
+    ATTRIBUTES, RandomLog, any_log, base_position,
+    model::{SCRATCH, SLOTS},
+    take_all,
+};
 use crate::{
     header::Operation,
     payload::{Payload, control::Control},
@@ -100,7 +104,8 @@ fn check<S: Select + Copy, T: Transform + Copy>(
     let dim = usize::try_from(transform.dim(u32::try_from(log.dim).unwrap())).unwrap();
     let mut memory = Memory::new(log.dim, SLOTS, ATTRIBUTES);
     let mut source = memory.store_with_base(&log.base);
-    let mut applier = Applier::new(base_position(&source), &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(base_position(&source), &mut scratch);
     for frame in &log.frames[..cut] {
         let record = Record::parse(frame).unwrap();
         applier.apply_delta(&record, &mut source).unwrap();
@@ -123,7 +128,8 @@ fn check<S: Select + Copy, T: Transform + Copy>(
     let mut reader_memory = Memory::new(dim, SLOTS, ATTRIBUTES);
     let mut reader = reader_memory.store();
     copy(derived.store(), &mut reader);
-    let mut apply = Apply::new(rx, Applier::new(derived.position(), &mut []));
+    let mut scratch = [0; SCRATCH];
+    let mut apply = Apply::new(rx, Applier::new(derived.position(), &mut scratch));
     for frame in &log.frames[cut..] {
         let record = Record::parse(frame).unwrap();
         applier.apply_delta(&record, &mut source).unwrap();
@@ -196,7 +202,8 @@ fn run_updates(
     let (frames, _) = super::compact::updates(&[[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]);
     let mut memory = Memory::new(2, 1, 0);
     let mut source = memory.store_with_base(&[0.0; 2]);
-    let mut applier = Applier::new(Position::START, &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(Position::START, &mut scratch);
     let mut ring = StaticRing::<2, 1_024>::new();
     let (mut tx, mut rx) = ring.split();
     let mut room = Room::new(2);
@@ -249,7 +256,8 @@ fn operations_are_selected_and_silence_is_marked() {
     let (frames, _) = super::compact::updates(&[[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]);
     let mut memory = Memory::new(2, 1, 0);
     let mut source = memory.store_with_base(&[0.0; 2]);
-    let mut applier = Applier::new(Position::START, &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(Position::START, &mut scratch);
     let mut ring = StaticRing::<8, 1_024>::new();
     let (mut tx, mut rx) = ring.split();
     let mut room = Room::new(2);
@@ -286,7 +294,8 @@ fn a_route_offers_a_record_to_all_even_if_one_is_full() {
     let (frames, _) = super::compact::updates(&[[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0]]);
     let mut memory = Memory::new(2, 1, 0);
     let mut source = memory.store_with_base(&[0.0; 2]);
-    let mut applier = Applier::new(Position::START, &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(Position::START, &mut scratch);
     let (mut first, mut second) = (StaticRing::<2, 1_024>::new(), StaticRing::<2, 1_024>::new());
     let ((tx0, mut rx0), (tx1, rx1)) = (first.split(), second.split());
     let mut rooms = [Room::new(2), Room::new(2)];
@@ -300,7 +309,8 @@ fn a_route_offers_a_record_to_all_even_if_one_is_full() {
         Derived::new(config, &source, Position::START, room.memory()).unwrap()
     };
     let mut outputs = [(derive(room0), tx0), (derive(room1), tx1)];
-    let mut apply = Apply::new(rx1, Applier::new(outputs[1].0.position(), &mut []));
+    let mut scratch = [0; SCRATCH];
+    let mut apply = Apply::new(rx1, Applier::new(outputs[1].0.position(), &mut scratch));
     for frame in &frames {
         let record = Record::parse(frame).unwrap();
         applier.apply_delta(&record, &mut source).unwrap();

@@ -1,6 +1,10 @@
 //! Batches of records, all or nothing, and back.
 
-use super::{ATTRIBUTES, RandomLog, any_log, base_position, model::SLOTS, shown};
+use super::{
+    ATTRIBUTES, RandomLog, any_log, base_position,
+    model::{SCRATCH, SLOTS},
+    shown,
+};
 use crate::{
     header::{DeltaHeader, Operation},
     pipeline::apply::{Applier, BatchApplyError, Refusal, Undo},
@@ -29,7 +33,8 @@ proptest! {
         let RandomLog { dim, base, frames } = log;
         let mut memory = Memory::new(dim, SLOTS, ATTRIBUTES);
         let mut store = memory.store_with_base(&base);
-        let mut applier = Applier::new(base_position(&store), &mut []);
+        let mut scratch = [0; SCRATCH];
+        let mut applier = Applier::new(base_position(&store), &mut scratch);
         let mut bytes = vec![0; UNDO];
         let mut undo = Undo::new(&mut bytes);
         prop_assume!(!frames.is_empty());
@@ -70,7 +75,8 @@ proptest! {
         let mut memory = Memory::new(dim, SLOTS, ATTRIBUTES);
         let mut store = memory.store_with_base(&base);
         let before = shown(&store);
-        let mut applier = Applier::new(base_position(&store), &mut []);
+        let mut scratch = [0; SCRATCH];
+        let mut applier = Applier::new(base_position(&store), &mut scratch);
         let refused = applier.apply_batch(records(&frames), &mut store, &mut Undo::new(&mut []));
         let Err(BatchApplyError::UndoTooSmall { needed, given: 0 }) = refused else {
             panic!("{refused:?}");
@@ -93,7 +99,8 @@ proptest! {
         let (mut memory, mut oracle) =
             (Memory::new(dim, SLOTS, ATTRIBUTES), Memory::new(dim, SLOTS, ATTRIBUTES));
         let mut store = memory.store_with_base(&base);
-        let mut applier = Applier::new(base_position(&store), &mut []);
+        let mut scratch = [0; SCRATCH];
+        let mut applier = Applier::new(base_position(&store), &mut scratch);
         let mut bytes = vec![0; room];
         let mut undo = Undo::new(&mut bytes);
         let mut kept = 0;
@@ -115,7 +122,8 @@ proptest! {
         }
         prop_assert!(taken_back <= kept && (kept == 0 || taken_back > 0));
         let mut replayed = oracle.store_with_base(&base);
-        let mut again = Applier::new(base_position(&replayed), &mut []);
+        let mut scratch = [0; SCRATCH];
+        let mut again = Applier::new(base_position(&replayed), &mut scratch);
         for record in records(&frames[..frames.len() - taken_back]) {
             again.apply_delta(&record, &mut replayed).unwrap();
         }
@@ -128,7 +136,8 @@ proptest! {
 fn a_refused_record_is_not_kept() {
     let mut memory = Memory::new(2, 2, 0);
     let mut store = memory.store_with_base(&[1.0, 2.0]);
-    let mut applier = Applier::new(base_position(&store), &mut []);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(base_position(&store), &mut scratch);
     let (mut bytes, position) = ([0; 256], applier.current_position());
     let mut undo = Undo::new(&mut bytes);
     let delete = frame(DeltaHeader::new(Operation::Delete, 1, 1), &[7, 0, 0, 0]);

@@ -1,6 +1,6 @@
 use super::{
     ATTRIBUTES, base_position,
-    model::{DIM_MAX, Event, Primary, SLOTS, any_event},
+    model::{DIM_MAX, Event, Primary, SCRATCH, SLOTS, any_event},
     take_all,
 };
 use crate::{
@@ -86,7 +86,8 @@ proptest! {
 
         let mut memory = Memory::new(dim, SLOTS, ATTRIBUTES);
         let mut store = memory.store_with_base(&base);
-        let mut applier = Applier::new(base_position(&store), &mut []);
+        let mut scratch = [0; SCRATCH];
+        let mut applier = Applier::new(base_position(&store), &mut scratch);
         let frames = take_all(&mut second_rx);
         for frame in &frames {
             let record = crate::record::Record::parse(frame).unwrap();

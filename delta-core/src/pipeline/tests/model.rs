@@ -5,6 +5,7 @@ use crate::{
     digest::{lane_key, slot_key},
     payload::metadata::MetadataEdit,
     pipeline::{
+        apply::Applier,
         batch::BatchError,
         capture::{Capture, CaptureError},
         sequencer::{Position, PrepareError, Sequencer, SlotState},
@@ -24,6 +25,9 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(super) const DIM_MAX: usize = 20;
 /// Slots that histories may use.
 pub(super) const SLOTS: usize = 12;
+/// Bytes of scratch that suffice for an applier.
+#[expect(clippy::cast_possible_truncation, reason = "a small number")]
+pub(super) const SCRATCH: usize = Applier::scratch_size_max(DIM_MAX as u32);
 
 /// New bits of some components.
 pub(super) type RowChange = Vec<Option<u32>>;
