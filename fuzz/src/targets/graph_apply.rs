@@ -37,7 +37,8 @@ pub fn run(input: &[u8]) {
         };
         let graph = ReplicaGraph::new(adjacency, Metric::SquaredL2);
         let mut store = SliceStore::new(1, memory).with_graph(graph);
-        let mut applier = Applier::new(Position::START, &mut []);
+        let mut scratch = [0; 64];
+        let mut applier = Applier::new(Position::START, &mut scratch);
         let mut input = Bytes(input);
         for _ in 0..STEPS_MAX {
             let Some(frame) = step(&mut input, &model) else {
