@@ -80,6 +80,7 @@ replays!(
     payload_vector,
     payload_graph,
     codec_decode,
+    codec_roundtrip,
     kernel_differential,
     ring_region,
     ring_hostile_consumer,
