@@ -121,12 +121,14 @@ fn decodes(count: u64) {
         Some((tag as u8, out.get(..size)?.to_vec()))
     });
     let encoded: Vec<_> = encoded.collect();
+    let mut scratch = vec![0; encoded_size_max(DIM)];
     let dim = u32::try_from(DIM).unwrap_or(u32::MAX);
     for step in 0..count {
         let (tag, bytes) = black_box(pick(&encoded, step));
-        if let Ok(values) = Values::parse(*tag, bytes, dim) {
-            black_box(values.change_sum(&row));
-            values.apply(black_box(&mut row));
+        let values = Values::parse(*tag, bytes, dim).ok();
+        if let Some(change) = values.and_then(|values| values.decode(&row, &mut scratch).ok()) {
+            black_box(change.change_sum(&row));
+            change.apply(black_box(&mut row));
         }
     }
 }

@@ -252,8 +252,8 @@ impl Rows {
 #[must_use]
 pub fn table(sizes: &[Sizes]) -> String {
     let mut text = String::from(
-        "| stream | updates x dim | exact: total, median | LZ4 | zstd -3 | pco | best of the three, \
-         row by row | rows it wins | pco by 64 | bounded: total, median | wire, exact: total, \
+        "| stream | updates x dim | exact: total, median | LZ4 | zstd -3 | pco | best of the \
+         three, row by row | rows it wins | pco by 64 | bounded: total, median | wire, exact: total, \
          median | wire, bounded: total, median | recall@10 |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
