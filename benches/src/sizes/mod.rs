@@ -253,8 +253,8 @@ impl Rows {
 pub fn table(sizes: &[Sizes]) -> String {
     let mut text = String::from(
         "| stream | updates x dim | exact: total, median | LZ4 | zstd -3 | pco | best of the \
-         three, row by row | rows it wins | pco by 64 | bounded: total, median | wire, exact: total, \
-         median | wire, bounded: total, median | recall@10 |\n\
+         three, row by row | rows it wins | pco by 64 | bounded: total, median | wire, exact: \
+         total, median | wire, bounded: total, median | recall@10 |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for s in sizes {

@@ -68,7 +68,7 @@ impl<'a> Bits<'a> {
 
     /// What follows the string, if it is padded with zeros.
     fn rest(mut self) -> Option<&'a [u8]> {
-        while self.at % 8 != 0 {
+        while !self.at.is_multiple_of(8) {
             if self.bit()? != 0 {
                 return None;
             }
@@ -90,9 +90,9 @@ impl Packed {
         } else {
             let (bound, rms) = (rest.u16()?, rest.u16()?);
             step(bound, rms)?;
-            (bound >> 15) as u8 | (rms >> 15) as u8 * 2
+            (bound >> 15) as u8 | ((rms >> 15) as u8 * 2)
         };
-        if scale & 7 == 7 || kind == 3 || kind > 0 && tag % 2 == 0 {
+        if scale & 7 == 7 || kind == 3 || kind > 0 && tag.is_multiple_of(2) {
             return None;
         }
         let listed = match kind {
@@ -130,7 +130,7 @@ impl Packed {
             *number |= (u64::from(high) << low) as u32;
         }
         let rest = bits.rest()?;
-        let mut new = if self.tag % 2 == 0 {
+        let mut new = if self.tag.is_multiple_of(2) {
             vec![0; row.len()]
         } else {
             row.to_vec()
