@@ -7,6 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use delta_benches::{PATTERNS, Workload, quick_criterion};
 use delta_core::checkpoint::CheckpointMarker;
 use delta_core::compact::{CompactMemory, Compactor, Touched};
+use delta_core::graph::search::SliceRows;
 use delta_core::pipeline::apply::{Applier, Undo};
 use delta_core::pipeline::gate::{Gate, GateConfig, Step};
 use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
@@ -124,6 +125,7 @@ fn gate(criterion: &mut Criterion) {
 }
 
 fn apply(criterion: &mut Criterion) {
+    let mut scratch = vec![0; Applier::scratch_size_max(384)];
     let mut group = criterion.benchmark_group("pipeline/apply");
     let workload = Workload::new(384, 5.0, PATTERNS, 4_096);
     let log = log(&workload, 65_536);
@@ -135,7 +137,7 @@ fn apply(criterion: &mut Criterion) {
             for _ in 0..count {
                 memory.rows = workload.rows().concat();
                 let mut store = memory.store(384);
-                let mut applier = Applier::new(log.base, &mut []);
+                let mut applier = Applier::new(log.base, &mut scratch);
                 let start = Instant::now();
                 for frame in &log.frames {
                     let Ok(record) = Record::parse(frame) else {
@@ -157,7 +159,7 @@ fn apply(criterion: &mut Criterion) {
             for _ in 0..count {
                 memory.rows = workload.rows().concat();
                 let mut store = memory.store(384);
-                let mut applier = Applier::new(log.base, &mut []);
+                let mut applier = Applier::new(log.base, &mut scratch);
                 let mut undo = Undo::new(&mut undo);
                 let start = Instant::now();
                 let result = applier.apply_batch(hundred.iter().copied(), &mut store, &mut undo);
@@ -181,6 +183,8 @@ fn compact(criterion: &mut Criterion) {
         let (mut index, mut rows) = (vec![0; 4_096], vec![0.0; 1_024 * dim]);
         let mut changed = vec![0; 1_024 * dim.div_ceil(64)];
         let mut out = vec![0; 1_024 * (200 + 6 * dim)];
+        let base = workload.rows().concat();
+        let mut scratch = vec![0; 4 * dim];
         group.bench_function(format!("{dim}d/{percent}%"), |b| {
             b.iter(|| {
                 let memory = CompactMemory {
@@ -189,10 +193,14 @@ fn compact(criterion: &mut Criterion) {
                     rows: &mut rows,
                     changed: &mut changed,
                     text: &mut [],
-                    scratch: &mut [],
+                    scratch: &mut scratch,
                 };
                 let dim = u32::try_from(dim).unwrap_or(1);
-                let mut compactor = Compactor::new(dim, log.base, memory);
+                let base = SliceRows {
+                    dim: dim as usize,
+                    values: &base,
+                };
+                let mut compactor = Compactor::with_base(dim, log.base, memory, base);
                 for frame in &log.frames {
                     let Ok(record) = Record::parse(frame) else {
                         unreachable!("our own frames")

@@ -12,9 +12,8 @@
 //! | [`ring`] | a lock-free ring for one producer and one consumer, in plain or shared memory |
 //! | [`store`], [`tensor`] | what deltas are applied to: rows, and tensors of any shape |
 //! | [`compact`] | many records of a log as one segment |
-//! | [`counters`] | what an end of a stream has done, read by any thread |
 //! | [`checkpoint`], [`retain`] | where a stream is; its last records |
-//! | [`pipeline`] | capture -> ring -> process -> apply |
+//! | [`pipeline`] | capture -> ring -> process -> apply, and [counters](pipeline::counters) |
 //!
 //! The byte format is specified in `WIRE.md` beside this crate's manifest.
 //!
@@ -60,7 +59,6 @@ compile_error!("Delta's sizes are u32: no 16-bit targets");
 pub mod checkpoint;
 pub mod codec;
 pub mod compact;
-pub mod counters;
 pub mod digest;
 pub mod graph;
 pub mod header;

@@ -1,6 +1,7 @@
 //! A record: header and payload, checked once, then panic-free.
 
 use crate::{
+    graph::encode::Change,
     header::{DeltaHeader, HEADER_SIZE, HeaderError, Operation},
     payload::{Payload, PayloadError},
 };
@@ -186,6 +187,17 @@ impl<'a> Record<'a> {
     #[inline]
     pub fn changes_graph(&self) -> bool {
         self.header.graph || self.header.operation == Operation::ReindexLayers
+    }
+
+    /// The record's change of the graph.
+    #[inline]
+    pub fn graph_change(&self) -> Option<Change<'a>> {
+        match &self.payload {
+            Payload::Insert(vector) | Payload::Update(vector) => vector.graph(),
+            Payload::Delete { graph, .. } => *graph,
+            Payload::Reindex(change) => Some(*change),
+            Payload::Batch(_) | Payload::Tensor(_) | Payload::Control(_) => None,
+        }
     }
 
     /// Bytes of the frame.

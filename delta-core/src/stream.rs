@@ -291,7 +291,9 @@ impl<'a> StreamReader<'a> {
         }
         match *next.payload() {
             Payload::Control(Control::Start { .. }) => Err(StreamError::SecondStart { record }),
-            Payload::Control(Control::Range { .. }) => Err(StreamError::Segment { record }),
+            Payload::Control(Control::Range { .. } | Control::Erased { .. }) => {
+                Err(StreamError::Segment { record })
+            }
             Payload::Control(Control::End { record_count }) => {
                 let found = record - 1;
                 if record_count != found {

@@ -9,6 +9,7 @@
 
 use delta_core::{
     codec::{DecodeError, Tag, Values},
+    compact::{CompactMemory, Compactor, RangeSegment, Touched},
     graph::{Adjacency, GraphBuffers, Shape, digest::graph_digest},
     header::{DeltaHeader, HeaderError, Operation},
     kernel::distance::Metric,
@@ -18,7 +19,7 @@ use delta_core::{
         tensor::{self, DType},
     },
     pipeline::{
-        apply::{Applier, Outcome},
+        apply::{Applier, Outcome, Undo},
         capture::Capture,
         sequencer::{Position, Sequencer, SlotState},
         tensor::TensorStream,
@@ -99,6 +100,98 @@ impl Memory {
                 attributes,
             },
         )
+    }
+}
+
+/// Compacts frames with a graph, if they have one, into one segment.
+fn compacted(kind: &str, graph: Option<Adjacency<'_>>) -> Vec<u8> {
+    let (mut touched, mut index, mut rows) = ([Touched::default(); 4], [0; 8], [0.0; 16]);
+    let (mut changed, mut text, mut scratch) = ([0; 4], [0; 1024], [0; 65_534]);
+    let memory = CompactMemory {
+        touched: &mut touched,
+        index: &mut index,
+        rows: &mut rows,
+        changed: &mut changed,
+        text: &mut text,
+        scratch: &mut scratch,
+    };
+    let (mut compactor, mut named) = (Compactor::new(4, Position::START, memory), [0; 4]);
+    if let Some(graph) = graph {
+        compactor = compactor.with_graph(graph, &mut named);
+    }
+    for (_, frame) in frames(kind) {
+        compactor.push(&Record::parse(&frame).unwrap()).unwrap();
+    }
+    let mut out = vec![0; compactor.size_max()];
+    let size = compactor.finish(&mut out).unwrap();
+    out.truncate(size);
+    out
+}
+
+const GRAPH: Shape = Shape {
+    nodes_max: 4,
+    degree0_max: 4,
+    degree_max: 2,
+    upper_blocks_max: 4,
+};
+
+struct GraphMemory {
+    neighbours0: [u32; 16],
+    bytes: [[u8; 4]; 2],
+    tombstones: [u64; 1],
+    upper_base: [u32; 4],
+    upper: [u32; 12],
+}
+
+impl GraphMemory {
+    fn new() -> Self {
+        Self {
+            neighbours0: [0; 16],
+            bytes: [[0; 4]; 2],
+            tombstones: [0],
+            upper_base: [0; 4],
+            upper: [0; 12],
+        }
+    }
+
+    fn graph(&mut self) -> Adjacency<'_> {
+        let [degrees0, levels] = &mut self.bytes;
+        let buffers = GraphBuffers {
+            neighbours0: &mut self.neighbours0,
+            degrees0,
+            levels,
+            tombstones: &mut self.tombstones,
+            upper_base: &mut self.upper_base,
+            upper: &mut self.upper,
+        };
+        Adjacency::new(GRAPH, buffers).unwrap()
+    }
+}
+
+#[test]
+fn golden_segments_are_what_the_streams_compact_to_and_lead_to_their_ends() {
+    let segments = frames("segment");
+    assert_eq!(segments.len(), 2);
+    for (name, bytes) in segments {
+        let has_graph = name == "graph";
+        let kind = if has_graph { "golden-graph" } else { "golden" };
+        let (mut range, mut own) = (GraphMemory::new(), GraphMemory::new());
+        let graph = has_graph.then(|| range.graph());
+        assert_eq!(compacted(kind, graph), bytes, "{name}");
+
+        let segment = RangeSegment::parse(&bytes).unwrap();
+        let (mut memory, mut undo) = (Memory::new(), [0; 4096]);
+        let mut store = memory.store();
+        if has_graph {
+            store = store.with_graph(ReplicaGraph::new(own.graph(), Metric::SquaredL2));
+        }
+        let mut applier = Applier::new(Position::START, &mut []);
+        let applied = applier.apply_range(&segment, &mut store, &mut Undo::new(&mut undo));
+        assert_eq!(applied, Ok(Outcome::Applied));
+        let (_, last) = frames(kind).pop().unwrap();
+        let last = *Record::parse(&last).unwrap().header();
+        assert_eq!(applier.current_position().sequence, last.sequence);
+        assert_eq!(Some(state_digest(&store)), last.state_digest);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Why records cannot be compacted, or bytes are not a segment.
 
-use crate::{codec::DecodeError, payload::metadata::MetadataError, record::RecordError};
+use crate::{
+    codec::DecodeError, graph::EditError, payload::metadata::MetadataError, record::RecordError,
+};
 use core::fmt;
 
 /// Why a compactor does not take a record. Nothing has changed.
@@ -47,10 +49,22 @@ pub enum CompactError {
         /// The slot.
         slot: u32,
     },
-    /// The record changes a graph or a tensor, and is kept as it is.
+    /// The record changes a tensor: no segment has those.
     NotRows {
         /// Its sequence.
         sequence: u64,
+    },
+    /// The record changes a graph, and the compactor has none.
+    NoGraph {
+        /// Its sequence.
+        sequence: u64,
+    },
+    /// The graph refuses its change.
+    Graph {
+        /// Sequence of the record.
+        sequence: u64,
+        /// What is wrong with the change.
+        error: EditError,
     },
     /// The metadata cannot be read.
     Metadata(MetadataError),
@@ -100,8 +114,13 @@ impl fmt::Display for CompactError {
             ),
             Self::NotRows { sequence } => write!(
                 f,
-                "record {sequence} changes more than rows: finish the segment, keep the record"
+                "record {sequence} changes a tensor: keep the records of tensors as they are"
             ),
+            Self::NoGraph { sequence } => write!(
+                f,
+                "record {sequence} changes a graph: give the compactor the graph before the range"
+            ),
+            Self::Graph { sequence, error } => write!(f, "record {sequence}: {error}"),
             Self::Metadata(error) => error.fmt(f),
             Self::Values(error) => error.fmt(f),
             Self::NoDigest { sequence } => write!(

@@ -1,9 +1,11 @@
 //! Compaction: the records of (a, b] become one range segment, which has the last state of every
 //! entity that they touched and drops the way to it (WIRE.md, section 10).
 //!
-//! Chains of updates merge into one; an entity that is inserted and deleted within the range is one
-//! insert and one delete. Replaying the segment gives the very state that replaying the records
-//! gives, last sequences included, and compacting a segment gives the same bytes again. The
+//! Chains of updates merge into one; of an entity that is inserted and deleted within the range
+//! its slot is left, and what it adds to the digest. Of a graph ([`Compactor::with_graph`]) every
+//! list that changes is there once, as it is in the end; its tombstones keep their rows, through
+//! which searches walk. Replaying the segment gives the state that replaying the records gives,
+//! last sequences and digest included, and compacting a segment gives the same bytes again. The
 //! workspace is the caller's and bounded: when it is full, the range so far is a segment, and the
 //! rest another.
 //!
@@ -43,6 +45,7 @@
 
 mod emit;
 mod error;
+mod graph;
 mod segment;
 mod touched;
 mod workspace;
@@ -53,13 +56,15 @@ pub use touched::Touched;
 pub use workspace::CompactMemory;
 
 use crate::{
-    codec::Values,
-    graph::search::Rows,
-    header::DeltaHeader,
+    codec::{RowChange, Values},
+    graph::{Adjacency, CheckedChange, search::Rows},
+    header::{DeltaHeader, HEADER_SIZE},
     payload::{Payload, batch::BatchPayload, control::Control, vector::VectorPayload},
     pipeline::sequencer::Position,
     record::Record,
 };
+use emit::Span;
+use graph::RangeGraph;
 use workspace::Workspace;
 
 /// No rows before the range are known: records that are relative to one cannot be compacted.
@@ -84,6 +89,8 @@ pub struct Compactor<'m, B = NoRows> {
     timestamp_us: u64,
     /// Rows at `from`.
     base: B,
+    /// The graph after the last record.
+    graph: Option<RangeGraph<'m>>,
 }
 
 impl<'m> Compactor<'m> {
@@ -112,7 +119,26 @@ impl<'m, B: Rows> Compactor<'m, B> {
             digest: Some(from.digest),
             timestamp_us: 0,
             base,
+            graph: None,
         }
+    }
+
+    /// Compacts the stream's graph too, which is `graph` at the range's beginning and follows the
+    /// records from there. `named` has a word for each node that it can hold; it is cleared.
+    ///
+    /// # Panics
+    /// If `named` is shorter.
+    #[must_use]
+    pub fn with_graph(mut self, graph: Adjacency<'m>, named: &'m mut [u32]) -> Self {
+        self.graph = Some(RangeGraph::new(graph, named));
+        self
+    }
+
+    /// The rows at the range's beginning: to be brought to the end of a segment, by applying it,
+    /// before the first record of the next range is pushed. Only relative records are decoded
+    /// against them.
+    pub fn base_mut(&mut self) -> &mut B {
+        &mut self.base
     }
 
     /// Where the range begins.
@@ -134,15 +160,10 @@ impl<'m, B: Rows> Compactor<'m, B> {
     ///
     /// # Errors
     /// See [`CompactError`]; nothing has changed then. On [`CompactError::Full`] call
-    /// [`finish`](Self::finish) and push the record again: it begins the next range. On
-    /// [`CompactError::NotRows`] the range ends before the record, which stays as it is.
+    /// [`finish`](Self::finish) and push the record again: it begins the next range.
     #[inline]
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), CompactError> {
         let header = record.header();
-        if record.changes_graph() {
-            let sequence = header.sequence;
-            return Err(CompactError::NotRows { sequence });
-        }
         let expected = self.sequence + 1;
         if header.sequence != expected {
             let found = header.sequence;
@@ -184,6 +205,33 @@ impl<'m, B: Rows> Compactor<'m, B> {
 
     #[inline]
     fn take(&mut self, record: &Record<'_>) -> Result<(), CompactError> {
+        let checked = self.check_graph(record)?;
+        self.take_rows(record)?;
+        if let (Some(graph), Some(checked)) = (&mut self.graph, checked) {
+            graph.make(checked);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_graph<'r>(
+        &self,
+        record: &Record<'r>,
+    ) -> Result<Option<CheckedChange<'r>>, CompactError> {
+        let sequence = record.header().sequence;
+        match (record.graph_change(), &self.graph) {
+            (None, _) => Ok(None),
+            (Some(_), None) => Err(CompactError::NoGraph { sequence }),
+            (Some(change), Some(graph)) => {
+                let checked = graph.check(change);
+                let refused = |error| CompactError::Graph { sequence, error };
+                checked.map(Some).map_err(refused)
+            }
+        }
+    }
+
+    #[inline]
+    fn take_rows(&mut self, record: &Record<'_>) -> Result<(), CompactError> {
         let header = record.header();
         match record.payload() {
             Payload::Insert(vector) => self.vector(header, vector, true),
@@ -195,10 +243,16 @@ impl<'m, B: Rows> Compactor<'m, B> {
                 Ok(())
             }
             Payload::Batch(batch) => self.batch(header, batch),
-            Payload::Reindex(_) | Payload::Tensor(_) => Err(CompactError::NotRows {
+            Payload::Tensor(_) => Err(CompactError::NotRows {
                 sequence: header.sequence,
             }),
-            Payload::Control(_) => Ok(()),
+            Payload::Control(Control::Erased { slot, sum }) => {
+                let entry = self.work.touch(*slot, 0)?;
+                entry.delete_sequence = header.sequence;
+                (entry.inserted, entry.erased, entry.erased_sum) = (true, true, *sum);
+                Ok(())
+            }
+            Payload::Reindex(_) | Payload::Control(_) => Ok(()),
         }
     }
 
@@ -211,32 +265,32 @@ impl<'m, B: Rows> Compactor<'m, B> {
     ) -> Result<(), CompactError> {
         let (slot, id) = (vector.slot(), vector.id());
         self.work.check_dim(vector.dim())?;
-        self.work.check_new(u32::from(!self.work.has(slot)))?;
-        self.check_values(header, slot, vector.values(), is_insert)?;
+        let number = self.work.number(slot);
+        self.work.check_new(u32::from(number.is_none()))?;
         let has_text = !id.is_empty() || vector.metadata().stored_size() > 0;
         let scratch = core::mem::take(self.work.scratch());
         let row_size = vector.values().scratch_size().min(scratch.len());
         let (row_scratch, text_scratch) = scratch.split_at_mut(row_size);
-        let sound = self.check_decoding(slot, vector.values(), row_scratch);
-        let merged = sound.and_then(|()| {
-            let changes = vector.metadata().decode(text_scratch);
-            changes.map_err(CompactError::from)
-        });
-        let merged = merged.and_then(|changes| {
-            self.work.check_text(slot, changes, id)?;
-            let entry = self.work.touch(slot, header.prev_sequence)?;
-            entry.vector_sequence = header.sequence;
-            entry.note_hash(header.vector_id_hash);
-            entry.inserted |= is_insert;
-            if has_text && let Some(number) = self.work.number(slot) {
-                self.work.merge_text(number, changes, id);
+        let decoded = self.decode(header, (slot, number), vector.values(), row_scratch);
+        let taken = decoded.and_then(|change| {
+            let metadata = vector.metadata().decode(text_scratch)?;
+            if has_text {
+                self.work.check_text(number, metadata, id)?;
             }
-            let values = vector.values();
-            self.work.set_row(slot, values, &self.base, row_scratch);
+            let number = self.work.touch_number(slot, header.prev_sequence)?;
+            if let Some(entry) = self.work.entry_mut(number) {
+                entry.vector_sequence = header.sequence;
+                entry.note_hash(header.vector_id_hash);
+                entry.inserted |= is_insert;
+            }
+            if has_text {
+                self.work.merge_text(number, metadata, id);
+            }
+            self.work.set_row(number, &change, self.base.row(slot));
             Ok(())
         });
         *self.work.scratch() = scratch;
-        merged
+        taken
     }
 
     fn batch(
@@ -245,72 +299,61 @@ impl<'m, B: Rows> Compactor<'m, B> {
         batch: &BatchPayload<'_>,
     ) -> Result<(), CompactError> {
         self.work.check_dim(batch.dim())?;
-        let is_new = |slot| u32::from(!self.work.has(slot));
+        let is_new = |slot| u32::from(self.work.number(slot).is_none());
         let new = batch.entries().map(|entry| is_new(entry.slot)).sum();
         self.work.check_new(new)?;
-        for entry in batch.entries() {
-            self.check_values(header, entry.slot, &entry.values, false)?;
-        }
         let scratch = core::mem::take(self.work.scratch());
-        let mut entries = batch.entries();
-        let sound =
-            entries.try_for_each(|entry| self.check_decoding(entry.slot, &entry.values, scratch));
-        let merged = sound.and_then(|()| {
+        let sound = batch.entries().try_for_each(|entry| {
+            let of = (entry.slot, self.work.number(entry.slot));
+            self.decode(header, of, &entry.values, scratch).map(drop)
+        });
+        let taken = sound.and_then(|()| {
             batch.entries().try_for_each(|entry| {
-                let touched = self.work.touch(entry.slot, entry.prev_sequence)?;
-                touched.vector_sequence = header.sequence;
-                self.work
-                    .set_row(entry.slot, &entry.values, &self.base, scratch);
+                let slot = entry.slot;
+                let number = self.work.touch_number(slot, entry.prev_sequence)?;
+                if let Some(touched) = self.work.entry_mut(number) {
+                    touched.vector_sequence = header.sequence;
+                }
+                // As a moment ago: no slot stands twice in a batch.
+                let of = (slot, Some(number));
+                let change = self.decode(header, of, &entry.values, scratch)?;
+                self.work.set_row(number, &change, self.base.row(slot));
                 Ok(())
             })
         });
         *self.work.scratch() = scratch;
-        merged
+        taken
     }
 
-    /// Whether values that can be merged are sound, where only decoding them tells.
+    /// What values do to a row that they can be merged into: any if they are absolute, as those of
+    /// inserts are; else one that is known.
     #[inline]
-    fn check_decoding(
-        &self,
-        slot: u32,
-        values: &Values<'_>,
-        scratch: &mut [u8],
-    ) -> Result<(), CompactError> {
-        if values.scratch_size() > 0 {
-            let old = self.work.known_row(slot).or_else(|| self.base.row(slot));
-            values.decode(old.unwrap_or_default(), scratch)?;
-        }
-        Ok(())
-    }
-
-    /// Whether values can be merged: absolute ones, and relative ones whose old row is known.
-    #[inline]
-    fn check_values(
+    fn decode<'s, 'r: 's>(
         &self,
         header: &DeltaHeader,
-        slot: u32,
-        values: &Values<'_>,
-        is_insert: bool,
-    ) -> Result<(), CompactError> {
-        let known = is_insert
-            || workspace::is_absolute(values)
-            || self.work.is_known(slot)
-            || self.base.row(slot).is_some();
-        if known {
-            Ok(())
-        } else {
-            let sequence = header.sequence;
-            Err(CompactError::Relative { sequence, slot })
+        (slot, number): (u32, Option<u32>),
+        values: &Values<'r>,
+        scratch: &'s mut [u8],
+    ) -> Result<RowChange<'s>, CompactError> {
+        if workspace::is_absolute(values) {
+            return Ok(values.decode(&[], scratch)?);
         }
+        let known = number.and_then(|number| self.work.known_row(number));
+        let Some(old) = known.or_else(|| self.base.row(slot)) else {
+            let sequence = header.sequence;
+            return Err(CompactError::Relative { sequence, slot });
+        };
+        Ok(values.decode(old, scratch)?)
     }
 
     /// Most bytes that [`finish`](Self::finish) writes.
     pub fn size_max(&self) -> usize {
-        self.work.size_max()
+        let graph = |graph: &RangeGraph<'_>| graph.size_max(HEADER_SIZE);
+        self.work.size_max() + self.graph.as_ref().map_or(0, graph)
     }
 
     /// Writes the segment of the records so far to the front of `out`, and begins the next range
-    /// behind it. Returns its bytes. O(workspace in use, sorted by slot).
+    /// behind it. Returns its bytes. O(workspace in use, sorted by slot, and nodes of the graph).
     ///
     /// # Errors
     /// [`CompactError::OutputTooSmall`] and [`CompactError::NoDigest`]; nothing has changed then.
@@ -327,9 +370,17 @@ impl<'m, B: Rows> Compactor<'m, B> {
             sequence: self.sequence,
             digest,
         };
-        let size = emit::write(&mut self.work, self.from, to, self.timestamp_us, out)
+        let span = Span {
+            from: self.from,
+            to,
+            timestamp_us: self.timestamp_us,
+        };
+        let size = emit::write(&mut self.work, self.graph.as_ref(), span, out)
             .ok_or(CompactError::OutputTooSmall { needed, given })?;
         self.work.clear();
+        if let Some(graph) = &mut self.graph {
+            graph.begin();
+        }
         self.from = to;
         Ok(size)
     }

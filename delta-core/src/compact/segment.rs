@@ -2,6 +2,7 @@
 
 use super::RangeError;
 use crate::{
+    graph::Edit,
     header::{DeltaHeader, HEADER_SIZE},
     payload::{
         Payload,
@@ -87,16 +88,9 @@ impl<'a> RangeSegment<'a> {
             let (next, rest) = Record::split(left).map_err(refused)?;
             left = rest;
             let header = next.header();
-            // An entity's delete follows its insert or update.
-            let key = match next.payload() {
-                Payload::Insert(vector) | Payload::Update(vector) => (vector.slot(), false),
-                Payload::Delete { slot, .. } => (*slot, true),
-                _ => return Err(RangeError::Order { record }),
-            };
+            let key = place(next.payload()).ok_or(RangeError::Order { record })?;
             let range = self.from.sequence + 1..=self.header.sequence;
-            let belongs = !next.changes_graph()
-                && range.contains(&header.sequence)
-                && header.epoch == self.header.epoch;
+            let belongs = range.contains(&header.sequence) && header.epoch == self.header.epoch;
             if !belongs || before.is_some_and(|before| before >= key) {
                 return Err(RangeError::Order { record });
             }
@@ -129,9 +123,33 @@ impl<'a> RangeSegment<'a> {
         }
     }
 
-    /// The records: ascending slots, an entity's delete behind its insert or update.
+    /// The records: by ascending slots, an entity's delete behind its insert or update; before them
+    /// what clears the graph, behind them its lists.
     pub fn records(&self) -> RangeRecords<'a> {
         RangeRecords { rest: self.records }
+    }
+}
+
+/// Where a record stands in a segment, each place once; `None` if it belongs in none.
+fn place(payload: &Payload<'_>) -> Option<u64> {
+    const FIRST: u64 = 0;
+    const LAST: u64 = u64::MAX;
+    // An entity's delete follows its insert or update, or its node where it has neither.
+    let of_slot = |slot: u32, is_delete: bool| 1 + 2 * u64::from(slot) + u64::from(is_delete);
+    match payload {
+        Payload::Insert(vector) | Payload::Update(vector) => Some(of_slot(vector.slot(), false)),
+        Payload::Control(Control::Erased { slot, .. }) => Some(of_slot(*slot, false)),
+        Payload::Delete { slot, .. } => Some(of_slot(*slot, true)),
+        Payload::Reindex(change) => {
+            let mut edits = change.edits();
+            let told = edits.find(|edit| !matches!(edit, Edit::Tombstone { .. }));
+            Some(match told {
+                Some(Edit::Clear) => FIRST,
+                Some(Edit::Insert { slot, .. }) => of_slot(slot, false),
+                _ => LAST,
+            })
+        }
+        _ => None,
     }
 }
 

@@ -11,11 +11,15 @@ pub struct Touched {
     pub(super) vector_sequence: u64,
     /// Of the delete, 0: none.
     pub(super) delete_sequence: u64,
+    /// What its terms come to, if it is erased.
+    pub(super) erased_sum: u64,
     /// Number of the row.
     pub(super) row: u32,
     /// Id and metadata section in the text.
     pub(super) text: Text,
     pub(super) inserted: bool,
+    /// It was inserted and deleted, and is not known otherwise.
+    pub(super) erased: bool,
     /// All components of the row are known.
     pub(super) known: bool,
 }

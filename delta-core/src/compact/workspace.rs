@@ -3,8 +3,7 @@
 use super::CompactError;
 use super::touched::{Text, Touched};
 use crate::{
-    codec::Values,
-    graph::search::Rows,
+    codec::{RowChange, Values},
     header::HEADER_SIZE,
     payload::{control::RANGE_SIZE, metadata::MetadataChanges, vector::PREFIX_SIZE_MAX},
 };
@@ -112,23 +111,12 @@ impl<'m> Workspace<'m> {
         self.find(slot).ok()
     }
 
+    /// The row of the entity of `number`, if all of it is known.
     #[inline]
-    pub(super) fn has(&self, slot: u32) -> bool {
-        self.find(slot).is_ok()
-    }
-
-    /// The row of a slot, if all of it is known.
-    pub(super) fn known_row(&self, slot: u32) -> Option<&[f32]> {
-        let number = self.number(slot).filter(|_| self.is_known(slot))?;
-        let entry = self.memory.touched.get(number as usize)?;
+    pub(super) fn known_row(&self, number: u32) -> Option<&[f32]> {
+        let entry = self.entry(number).filter(|entry| entry.known)?;
         let start = entry.row as usize * self.dim as usize;
-        self.memory.rows.get(start..start + self.dim as usize)
-    }
-
-    #[inline]
-    pub(super) fn is_known(&self, slot: u32) -> bool {
-        let entry = self.number(slot).and_then(|number| self.entry(number));
-        entry.is_some_and(|entry| entry.known)
+        self.memory.rows.get(start..)?.get(..self.dim as usize)
     }
 
     pub(super) fn entry(&self, number: u32) -> Option<&Touched> {
@@ -160,31 +148,45 @@ impl<'m> Workspace<'m> {
         slot: u32,
         prev_sequence: u64,
     ) -> Result<&mut Touched, CompactError> {
+        let number = self.touch_number(slot, prev_sequence)?;
         let entities = self.count;
-        let number = match self.find(slot) {
-            Ok(number) => number,
-            Err(place) => {
-                self.check_new(1)?;
-                let number = self.count;
-                if let Some(entry) = self.memory.touched.get_mut(number as usize) {
-                    *entry = Touched {
-                        slot,
-                        prev_sequence,
-                        row: number,
-                        ..Touched::default()
-                    };
-                }
-                if let Some(place) = self.memory.index.get_mut(place) {
-                    *place = number + 1;
-                }
-                self.row_parts(number).0.fill(0.0);
-                self.row_parts(number).1.fill(0);
-                self.count += 1;
-                number
-            }
+        self.entry_mut(number)
+            .ok_or(CompactError::Full { entities })
+    }
+
+    /// The number of a slot's entity; of a new one, which follows `prev_sequence`, too.
+    #[inline]
+    pub(super) fn touch_number(
+        &mut self,
+        slot: u32,
+        prev_sequence: u64,
+    ) -> Result<u32, CompactError> {
+        let place = match self.find(slot) {
+            Ok(number) => return Ok(number),
+            Err(place) => place,
         };
-        let entry = self.memory.touched.get_mut(number as usize);
-        entry.ok_or(CompactError::Full { entities })
+        self.check_new(1)?;
+        let number = self.count;
+        if let Some(entry) = self.entry_mut(number) {
+            *entry = Touched {
+                slot,
+                prev_sequence,
+                row: number,
+                ..Touched::default()
+            };
+        }
+        if let Some(place) = self.memory.index.get_mut(place) {
+            *place = number + 1;
+        }
+        let (row, changed) = self.row_parts(number);
+        row.fill(0.0);
+        changed.fill(0);
+        self.count += 1;
+        Ok(number)
+    }
+
+    pub(super) fn entry_mut(&mut self, number: u32) -> Option<&mut Touched> {
+        self.memory.touched.get_mut(number as usize)
     }
 
     /// Row and changed bits of the row of this number.
@@ -197,23 +199,16 @@ impl<'m> Workspace<'m> {
         (components.unwrap_or_default(), bits.unwrap_or_default())
     }
 
-    /// Changes the row of a touched slot, whose old row is known if `values` are relative.
+    /// Changes the row of the entity of `number`; `base` is its row before the range, if that is
+    /// known.
     #[inline]
-    pub(super) fn set_row<B: Rows>(
-        &mut self,
-        slot: u32,
-        values: &Values<'_>,
-        base: &B,
-        scratch: &mut [u8],
-    ) {
-        let number = self.number(slot).unwrap_or(u32::MAX);
+    pub(super) fn set_row(&mut self, number: u32, change: &RowChange<'_>, base: Option<&[f32]>) {
         let Some(entry) = self.memory.touched.get_mut(number as usize) else {
             return;
         };
-        let (row_number, was_known) = (entry.row, entry.known);
-        let whole = !matches!(values, Values::Same | Values::Sparse(_));
-        let base = base.row(slot).filter(|_| !was_known);
-        let base = base.filter(|base| base.len() == self.dim as usize);
+        let row_number = entry.row;
+        let base = base.filter(|base| !entry.known && base.len() == self.dim as usize);
+        let whole = matches!(change, RowChange::All(_));
         entry.known |= whole || entry.inserted || base.is_some();
         let (row, changed) = self.row_parts(row_number);
         // At the first change of the slot in this range: later ones are measured against it.
@@ -222,17 +217,17 @@ impl<'m> Workspace<'m> {
         }
         if whole {
             changed.fill(u64::MAX);
-        } else if let Values::Sparse(sparse) = values {
-            for (index, _) in sparse.iter() {
-                if let Some(word) = changed.get_mut(index as usize / 64) {
-                    *word |= 1 << (index % 64);
-                }
-            }
-        }
-        // Sound: the values were decoded when they were checked.
-        if let Ok(change) = values.decode(row, scratch) {
             change.apply(row);
+            return;
         }
+        change.for_each(|index, bits| {
+            let index = index as usize;
+            if let (Some(component), Some(word)) = (row.get_mut(index), changed.get_mut(index / 64))
+            {
+                *component = f32::from_bits(bits);
+                *word |= 1 << (index % 64);
+            }
+        });
     }
 
     /// The id and the metadata section of an entity.
@@ -252,14 +247,15 @@ impl<'m> Workspace<'m> {
         )
     }
 
-    /// Whether there is room for the text of a slot's entity with `changes` merged over it.
+    /// Whether there is room for the text of an entity, perhaps a new one, with `changes` merged
+    /// over it.
     pub(super) fn check_text(
         &self,
-        slot: u32,
+        number: Option<u32>,
         changes: MetadataChanges<'_>,
         id: &[u8],
     ) -> Result<(), CompactError> {
-        let entry = self.number(slot).and_then(|number| self.entry(number));
+        let entry = number.and_then(|number| self.entry(number));
         let (old_id, old) = entry.map_or((&[][..], &[][..]), |entry| self.text(entry));
         let mut needed = old_id.len().max(id.len());
         MetadataChanges::from_checked(old).merge(changes, |pair| needed += pair.len());

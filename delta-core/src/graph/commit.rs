@@ -10,12 +10,8 @@ impl Adjacency<'_> {
         for edit in edits {
             match edit {
                 Edit::Clear => self.buffers.clear(),
-                Edit::Tombstone { slot } => {
-                    if let Some(word) = self.buffers.tombstones.get_mut(slot as usize / 64) {
-                        *word |= 1 << (slot % 64);
-                    }
-                }
-                Edit::Insert { slot, level } => self.insert_node(slot, level, upper_base),
+                Edit::Tombstone { slot } => self.mark(slot, true),
+                Edit::Insert { slot, level } => self.place_node(slot, level, upper_base),
                 Edit::List {
                     layer,
                     slot,
@@ -41,7 +37,16 @@ impl Adjacency<'_> {
         }
     }
 
-    fn insert_node(&mut self, slot: u32, level: u8, upper_base: u32) {
+    /// Sets whether a node is a tombstone.
+    pub(super) fn mark(&mut self, slot: u32, is_tombstone: bool) {
+        if let Some(word) = self.buffers.tombstones.get_mut(slot as usize / 64) {
+            *word &= !(1 << (slot % 64));
+            *word |= u64::from(is_tombstone) << (slot % 64);
+        }
+    }
+
+    /// Sets a node's level and its first upper list.
+    pub(super) fn place_node(&mut self, slot: u32, level: u8, upper_base: u32) {
         if let Some(stored) = self.buffers.levels.get_mut(slot as usize) {
             *stored = level;
         }

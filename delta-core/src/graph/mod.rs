@@ -55,11 +55,13 @@ pub mod search;
 mod slots;
 #[cfg(test)]
 pub(crate) mod tests;
+mod undo;
 
 pub use adjacency::{Adjacency, GraphBuffers, GraphMemoryError, Shape};
 pub use edit::{Edit, EditError, ListChange, Slots};
 pub use parameters::GraphParameters;
 pub use prepared::{Checked, CheckedChange, Prepared};
+pub use undo::SavedGraph;
 
 /// Layers that a graph may have: levels are `0..LAYERS_MAX`.
 pub const LAYERS_MAX: u8 = 32;

@@ -53,6 +53,13 @@ pub enum Control<'a> {
         /// Their bytes.
         size: u64,
     },
+    /// In a range segment: an entity that was inserted and deleted within the range.
+    Erased {
+        /// Its slot, the next one.
+        slot: u32,
+        /// What the terms of its row, id and metadata came to when it was deleted.
+        sum: u64,
+    },
 }
 
 /// The kind and three reserved bytes; then three words, of which the last two can be one u64.
@@ -63,6 +70,7 @@ const END: u8 = 1;
 const RESYNC: u8 = 2;
 const WATERMARK: u8 = 3;
 const RANGE: u8 = 4;
+const ERASED: u8 = 5;
 
 /// Bytes of the payload of a range.
 pub const RANGE_SIZE: usize = 40;
@@ -79,6 +87,7 @@ impl<'a> Control<'a> {
             Self::Resync { .. } => "resync",
             Self::Watermark { .. } => "watermark",
             Self::Range { .. } => "range",
+            Self::Erased { .. } => "erased",
         }
     }
 
@@ -94,14 +103,15 @@ impl<'a> Control<'a> {
         let [[kind, reserved @ ..], word, low, high]: Fixed = bytemuck::cast(*fixed);
         let word = u32::from_le_bytes(word);
         let long = u64::from_le_bytes(bytemuck::cast([low, high]));
-        if kind > RANGE {
+        if kind > ERASED {
             return Err(PayloadError::UnknownControl { found: kind });
         }
         require_zero(&reserved, 1)?;
         if !matches!(kind, START | RANGE) && !consumer_bytes.is_empty() {
             return Err(size_error(CONTROL_SIZE, bytes));
         }
-        if kind != WATERMARK && header.state_digest.is_none() {
+        let has_digest = !matches!(kind, WATERMARK | ERASED);
+        if has_digest && header.state_digest.is_none() {
             return Err(PayloadError::HeaderField { offset: 9 });
         }
         match kind {
@@ -130,6 +140,10 @@ impl<'a> Control<'a> {
                 Ok(Self::Resync { position: long })
             }
             RANGE => Self::parse_range(header, word, long, consumer_bytes),
+            ERASED => Ok(Self::Erased {
+                slot: word,
+                sum: long,
+            }),
             _ => Ok(Self::Watermark {
                 source_epoch: word,
                 source_sequence: long,
@@ -197,6 +211,7 @@ impl<'a> Control<'a> {
                 from_sequence,
                 ..
             } => (RANGE, from_epoch, from_sequence),
+            Self::Erased { slot, sum } => (ERASED, slot, sum),
         };
         let (fixed, rest) = out.split_first_chunk_mut::<CONTROL_SIZE>()?;
         let [low, high] = bytemuck::cast(long.to_le_bytes());

@@ -1,16 +1,13 @@
 //! From records to state: every check before the first change (WIRE.md, section 6).
 
-use super::{graph::RowsAfter, sequencer::Position};
+use super::{counters::Counters, graph::RowsAfter, sequencer::Position};
 use crate::{
     codec::Values,
-    digest::{id_term, pair_term, row_term, tombstone_term},
+    digest::{id_term, row_term, tombstone_term},
     graph::{CheckedChange, encode::Change},
     header::DeltaHeader,
     payload::{
-        Payload,
-        batch::BatchPayload,
-        control::Control,
-        metadata::{MetadataChanges, SECTION_SIZE_MAX},
+        Payload, batch::BatchPayload, control::Control, metadata::SECTION_SIZE_MAX,
         vector::VectorPayload,
     },
     record::Record,
@@ -21,6 +18,7 @@ mod chain;
 mod error;
 mod graph;
 mod group;
+mod metadata;
 mod poll;
 mod range;
 mod rows;
@@ -30,6 +28,7 @@ use chain::{check_chain, check_entry};
 pub use error::{ApplyError, Refusal};
 use graph::check_graph;
 pub use group::{BatchApplyError, BatchResult};
+use metadata::metadata_change;
 pub use poll::{Apply, PollError};
 pub use rows::apply_rows;
 pub use undo::Undo;
@@ -52,6 +51,7 @@ pub struct Applier<'s> {
     scratch: &'s mut [u8],
     applied: u64,
     duplicates: u64,
+    counters: Option<&'s Counters>,
 }
 
 impl<'s> Applier<'s> {
@@ -64,7 +64,15 @@ impl<'s> Applier<'s> {
             scratch,
             applied: 0,
             duplicates: 0,
+            counters: None,
         }
+    }
+
+    /// Counts what becomes of records in `counters`, which this applier alone may feed.
+    #[must_use]
+    pub fn with_counters(mut self, counters: &'s Counters) -> Self {
+        self.counters = Some(counters);
+        self
     }
 
     /// Most bytes of scratch that records of rows of `dim` components need.
@@ -77,6 +85,14 @@ impl<'s> Applier<'s> {
     /// Epoch, sequence and digest after the last applied record.
     pub fn current_position(&self) -> Position {
         self.position
+    }
+
+    /// Counts that a gate held a record.
+    #[inline]
+    pub(super) fn note_held(&self) {
+        if let Some(counters) = self.counters {
+            counters.note_held();
+        }
     }
 
     /// Records applied since this applier was made.
@@ -99,12 +115,24 @@ impl<'s> Applier<'s> {
         record: &Record<'_>,
         replica: &mut R,
     ) -> Result<Outcome, ApplyError> {
-        let header = record.header();
-        let refuse = |reason| ApplyError {
-            sequence: header.sequence,
+        let outcome = self.apply_uncounted(record, replica);
+        if let Some(counters) = self.counters {
+            counters.note_outcome(record, outcome);
+        }
+        outcome.map_err(|reason| ApplyError {
+            sequence: record.header().sequence,
             reason,
-        };
-        if is_duplicate(self.position, record).map_err(refuse)? {
+        })
+    }
+
+    #[inline]
+    fn apply_uncounted<R: Replica + ?Sized>(
+        &mut self,
+        record: &Record<'_>,
+        replica: &mut R,
+    ) -> Result<Outcome, Refusal> {
+        let header = record.header();
+        if is_duplicate(self.position, record)? {
             self.duplicates += 1;
             return Ok(Outcome::Duplicate);
         }
@@ -116,8 +144,7 @@ impl<'s> Applier<'s> {
             Payload::Reindex(change) => self.reindex(header, *change, replica),
             Payload::Control(control) => self.control(header, control, replica),
             Payload::Tensor(_) => Err(Refusal::TensorRecord),
-        }
-        .map_err(refuse)?;
+        }?;
         self.position = Position {
             epoch: header.epoch,
             sequence: header.sequence,
@@ -148,7 +175,7 @@ impl<'s> Applier<'s> {
         replica.reserve_attributes(slot, vector.id(), metadata)?;
         let change = row_term(slot, row_change.change_sum(row))
             .wrapping_add(id_term(slot, vector.id()))
-            .wrapping_add(metadata_sum(slot, metadata));
+            .wrapping_add(metadata.digest_sum(slot));
         let graph = check_graph(replica, vector.graph(), RowsAfter::of(slot + 1))?;
         let digest = agreed(self.position, header, change, graph.as_ref())?;
         replica.push(vector.id(), metadata);
@@ -255,7 +282,7 @@ impl<'s> Applier<'s> {
         control: &Control<'_>,
         replica: &R,
     ) -> Result<u64, Refusal> {
-        if let Control::Range { .. } = control {
+        if let Control::Range { .. } | Control::Erased { .. } = control {
             return Err(Refusal::Segment);
         }
         let Control::Start {
@@ -352,32 +379,4 @@ fn check_dim<R: Replica + ?Sized>(replica: &R, found: u32) -> Result<(), Refusal
 fn split_scratch<'s>(scratch: &'s mut [u8], values: &Values<'_>) -> (&'s mut [u8], &'s mut [u8]) {
     let size = values.scratch_size().min(scratch.len());
     scratch.split_at_mut(size)
-}
-
-/// What `changes` change in the digest of a slot that exists. O(its metadata and `changes`): both
-/// ascend by their keys and are read once, side by side.
-fn metadata_change<R: Replica + ?Sized>(
-    replica: &R,
-    slot: u32,
-    changes: MetadataChanges<'_>,
-) -> u64 {
-    let mut sum = metadata_sum(slot, changes);
-    if changes.is_empty() {
-        return sum;
-    }
-    let mut pending = changes.into_iter().map(|(key, _)| key).peekable();
-    replica.visit_metadata(slot, &mut |key, old| {
-        while pending.next_if(|changed| *changed < key).is_some() {}
-        if pending.next_if(|changed| *changed == key).is_some() {
-            sum = sum.wrapping_sub(pair_term(slot, key, old));
-        }
-    });
-    sum
-}
-
-/// The digest of the values that `changes` set: all that they change where there were none.
-fn metadata_sum(slot: u32, changes: MetadataChanges<'_>) -> u64 {
-    changes.into_iter().fold(0, |sum: u64, (key, value)| {
-        sum.wrapping_add(value.map_or(0, |value| pair_term(slot, key, value)))
-    })
 }

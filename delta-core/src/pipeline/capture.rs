@@ -381,7 +381,7 @@ impl<M: Mem, N: Notify<M>> CaptureBatch<'_, '_, M, N> {
             grant
                 .commit(&header.to_bytes())
                 .map_err(CaptureError::Commit)?;
-            self.sequencer.advance(&header);
+            self.sequencer.advance(&header, builder.len());
         }
         Ok(Some(header))
     }

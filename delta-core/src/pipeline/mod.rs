@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod batch;
 pub mod capture;
+pub mod counters;
 pub mod derive;
 pub mod gate;
 mod graph;

@@ -4,6 +4,7 @@
 //! *would* happen; [`Sequencer::commit`] makes it so. A record that could not be sent is simply
 //! not committed, and the stream goes on as if it had never been prepared.
 
+use super::counters::Counters;
 use crate::{
     codec::{Bound, CodecSet, Encoding},
     header::{DeltaHeader, Operation},
@@ -86,6 +87,7 @@ pub struct Sequencer<'a> {
     timestamp_us: u64,
     graph: Option<StreamGraph>,
     codecs: CodecSet,
+    counters: Option<&'a Counters>,
 }
 
 impl<'a> Sequencer<'a> {
@@ -126,7 +128,15 @@ impl<'a> Sequencer<'a> {
             timestamp_us: 0,
             graph: None,
             codecs: CodecSet::ALL,
+            counters: None,
         }
+    }
+
+    /// Counts the records in `counters`, which this sequencer alone may feed.
+    #[must_use]
+    pub fn with_counters(mut self, counters: &'a Counters) -> Self {
+        self.counters = Some(counters);
+        self
     }
 
     /// Begins anew at `position` over a state of `slot_count` slots that no record has touched.
@@ -204,7 +214,8 @@ impl<'a> Sequencer<'a> {
             header.sequence == self.next_sequence(),
             "records are committed in the order of their preparation, each once"
         );
-        self.advance(&header);
+        let has_row = matches!(header.operation, Operation::Insert | Operation::Update);
+        self.advance(&header, u32::from(has_row));
         if let Some(graph) = &mut self.graph {
             graph.node_count = node_count;
         }
@@ -279,8 +290,12 @@ impl<'a> Sequencer<'a> {
         }
     }
 
-    /// Moves the position behind a record.
-    pub(super) fn advance(&mut self, header: &DeltaHeader) {
+    /// Moves the position behind a record of `rows` rows.
+    #[inline]
+    pub(super) fn advance(&mut self, header: &DeltaHeader, rows: u32) {
+        if let Some(counters) = self.counters {
+            counters.note(header, u64::from(rows) * u64::from(self.dim));
+        }
         self.position = Position {
             epoch: header.epoch,
             sequence: header.sequence,

@@ -1,7 +1,7 @@
 //! The graph of a replica.
 
 use crate::graph::search::{Neighbour, Rows, SearchError, SearchScratch};
-use crate::graph::{Adjacency, CheckedChange, EditError, GraphParameters};
+use crate::graph::{Adjacency, CheckedChange, EditError, GraphParameters, SavedGraph};
 use crate::kernel::distance::{Metric, Query};
 
 /// A graph over the rows of a store, and the metric that it links by.
@@ -44,6 +44,11 @@ impl<'a> ReplicaGraph<'a> {
     /// As [`Adjacency::make`].
     pub fn make(&mut self, checked: CheckedChange<'_>) {
         self.adjacency.make(checked);
+    }
+
+    /// Puts back what the last change took: [`Adjacency::restore`].
+    pub fn restore(&mut self, saved: SavedGraph<'_>) {
+        self.adjacency.restore(saved);
     }
 
     /// Fills this empty graph with the nodes of `source` that live: [`Adjacency::renumber`].

@@ -4,17 +4,19 @@
 //! caller's memory.
 
 mod attributes;
+mod cleanup;
 mod graph;
 mod renumber;
 mod slice;
 
+pub use cleanup::{Cleaned, Cleanup};
 pub use graph::ReplicaGraph;
 pub use renumber::{RenumberError, renumber};
 pub use slice::{SliceMemory, SliceStore, Slot};
 
 use crate::{
-    digest::{id_term, pair_term, slot_key, tombstone_term},
-    graph::{CheckedChange, digest::graph_digest},
+    digest::{id_term, pair_term, row_term, tombstone_term},
+    graph::{CheckedChange, SavedGraph, digest::graph_digest},
     kernel::digest::row_sum,
     payload::metadata::MetadataChanges,
 };
@@ -84,6 +86,15 @@ pub trait Replica {
     fn metadata(&self, slot: u32, key: &[u8]) -> Option<&[u8]>;
     /// Calls `visit(key, value)` for all metadata of `slot`, keys ascending.
     fn visit_metadata(&self, slot: u32, visit: &mut dyn FnMut(&[u8], &[u8]));
+    /// `slot` is deleted, and its row, id and metadata are given up: it shows none.
+    fn is_erased(&self, _slot: u32) -> bool {
+        false
+    }
+    /// What the terms of the rows, ids and metadata that were given up came to, mod 2^64: a part of
+    /// the state digest.
+    fn erased_sum(&self) -> u64 {
+        0
+    }
     /// The graph over the rows; without one, records that change a graph are refused. Its nodes are
     /// slots that exist.
     fn graph(&self) -> Option<&ReplicaGraph<'_>> {
@@ -120,8 +131,15 @@ pub trait Replica {
 pub trait Rewind: Replica {
     /// Takes the last slot away, with its row, id and metadata: as before its `push`.
     fn pop(&mut self);
-    /// Makes a deleted slot live again.
+    /// Makes a deleted slot, which is not erased, live again.
     fn unmark_deleted(&mut self, slot: u32);
+    /// Uses the next slot for an entity that is deleted and erased, whose terms came to `sum`. The
+    /// store agreed by `next_row`.
+    fn push_erased(&mut self, sum: u64);
+    /// Takes the last slot away: as before its `push_erased`.
+    fn pop_erased(&mut self, sum: u64);
+    /// Puts back what the last change of the graph took.
+    fn restore_graph(&mut self, saved: SavedGraph<'_>);
 }
 
 /// The state digest of a whole replica, its graph included (WIRE.md, sections 5 and 8), computed
@@ -130,20 +148,28 @@ pub fn state_digest<R: Replica + ?Sized>(replica: &R) -> u64 {
     let graph = replica
         .graph()
         .map_or(0, |graph| graph_digest(graph.adjacency()));
-    (0..replica.slot_count()).fold(graph, |sum: u64, slot| {
-        let row = replica.row(slot).map_or(0, row_sum);
-        let mut sum = sum.wrapping_add(slot_key(slot).wrapping_mul(row));
-        if let Some(id) = replica.id(slot) {
-            sum = sum.wrapping_add(id_term(slot, id));
-        }
+    let start = graph.wrapping_add(replica.erased_sum());
+    (0..replica.slot_count()).fold(start, |mut sum: u64, slot| {
         if replica.is_deleted(slot) {
             sum = sum.wrapping_add(tombstone_term(slot));
         }
-        replica.visit_metadata(slot, &mut |key, value| {
-            sum = sum.wrapping_add(pair_term(slot, key, value));
-        });
+        if !replica.is_erased(slot) {
+            sum = sum.wrapping_add(entity_sum(replica, slot));
+        }
         sum
     })
+}
+
+/// The terms of a slot's row, id and metadata.
+fn entity_sum<R: Replica + ?Sized>(replica: &R, slot: u32) -> u64 {
+    let mut sum = row_term(slot, replica.row(slot).map_or(0, row_sum));
+    if let Some(id) = replica.id(slot) {
+        sum = sum.wrapping_add(id_term(slot, id));
+    }
+    replica.visit_metadata(slot, &mut |key, value| {
+        sum = sum.wrapping_add(pair_term(slot, key, value));
+    });
+    sum
 }
 
 #[cfg(test)]

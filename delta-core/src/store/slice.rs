@@ -1,8 +1,8 @@
 //! A replica over the caller's memory.
 
-use super::{Replica, ReplicaGraph, Rewind, StoreError, attributes::Attributes};
+use super::{Replica, ReplicaGraph, Rewind, StoreError, attributes::Attributes, entity_sum};
 use crate::{
-    graph::{CheckedChange, search::Rows},
+    graph::{CheckedChange, SavedGraph, search::Rows},
     payload::metadata::MetadataChanges,
 };
 use core::ops::Range;
@@ -17,6 +17,8 @@ pub struct Slot {
     pub(super) attributes: u32,
     /// Whether the slot is a tombstone.
     pub(super) deleted: bool,
+    /// Whether its row, id and metadata are given up: of a tombstone alone.
+    pub(super) erased: bool,
 }
 
 /// The memory that a [`SliceStore`] works in.
@@ -56,6 +58,8 @@ pub struct SliceStore<'a> {
     rows: &'a mut [f32],
     slots: &'a mut [Slot],
     attributes: Attributes<'a>,
+    /// Terms of the erased slots, mod 2^64.
+    erased_sum: u64,
     graph: Option<ReplicaGraph<'a>>,
 }
 
@@ -102,6 +106,7 @@ impl<'a> SliceStore<'a> {
             rows,
             slots,
             attributes: Attributes::new(attributes),
+            erased_sum: 0,
             graph: None,
         }
     }
@@ -128,6 +133,7 @@ impl<'a> SliceStore<'a> {
         let slots = self.slots.get_mut(..used);
         slots.unwrap_or_default().fill(Slot::default());
         self.attributes.clear();
+        self.erased_sum = 0;
         self.graph = None;
         self.slot_count = 0;
     }
@@ -147,6 +153,30 @@ impl<'a> SliceStore<'a> {
         self.rows
             .get(..self.slot_count as usize * self.dim as usize)
             .unwrap_or_default()
+    }
+
+    /// Gives up the row, id and metadata of a deleted slot: it shows +0.0 and none from now on, and
+    /// the state digest stays what it is. `false`, and nothing happens, if the slot lives or is
+    /// erased, or the store has a graph, whose searches walk through rows of tombstones. O(dim +
+    /// metadata).
+    ///
+    /// Which slots are erased, and when, is the replica's own business: no record depends on it.
+    /// But a deletion cannot be taken back any more: [`Cleanup`](super::Cleanup) leaves those alone
+    /// that may have to be.
+    pub fn erase(&mut self, slot: u32) -> bool {
+        let gone = self
+            .slot(slot)
+            .filter(|state| state.deleted && !state.erased && self.graph.is_none());
+        let Some(state) = gone else {
+            return false;
+        };
+        self.erased_sum = self.erased_sum.wrapping_add(entity_sum(self, slot));
+        self.row_mut(slot).fill(0.0);
+        self.attributes.forget(state);
+        if let Some(state) = self.slot_mut(slot) {
+            (state.attributes, state.erased) = (0, true);
+        }
+        true
     }
 
     pub(super) fn graph_mut(&mut self) -> Option<&mut ReplicaGraph<'a>> {
@@ -196,6 +226,26 @@ impl Rewind for SliceStore<'_> {
     fn unmark_deleted(&mut self, slot: u32) {
         if let Some(slot) = self.slot_mut(slot) {
             slot.deleted = false;
+        }
+    }
+
+    fn push_erased(&mut self, sum: u64) {
+        let slot = self.slot_count;
+        self.push(&[], MetadataChanges::default());
+        if let Some(state) = self.slot_mut(slot) {
+            (state.deleted, state.erased) = (true, true);
+        }
+        self.erased_sum = self.erased_sum.wrapping_add(sum);
+    }
+
+    fn pop_erased(&mut self, sum: u64) {
+        self.erased_sum = self.erased_sum.wrapping_sub(sum);
+        self.pop();
+    }
+
+    fn restore_graph(&mut self, saved: SavedGraph<'_>) {
+        if let Some(graph) = &mut self.graph {
+            graph.restore(saved);
         }
     }
 }
@@ -254,6 +304,14 @@ impl Replica for SliceStore<'_> {
                 .pairs(slot)
                 .for_each(|(key, value)| visit(key, value));
         }
+    }
+
+    fn is_erased(&self, slot: u32) -> bool {
+        self.slot(slot).is_some_and(|slot| slot.erased)
+    }
+
+    fn erased_sum(&self) -> u64 {
+        self.erased_sum
     }
 
     #[inline]

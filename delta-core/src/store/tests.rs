@@ -183,6 +183,7 @@ fn what_lies_behind_a_base_is_cleared() {
         last_sequence: 9,
         attributes: 1,
         deleted: true,
+        erased: true,
     }; 4];
     let memory = SliceMemory {
         rows: &mut rows,

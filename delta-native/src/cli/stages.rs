@@ -1,7 +1,7 @@
 //! The stages of `delta replay` beyond capture and apply.
 
 use delta_core::pipeline::gate::GateConfig;
-use delta_native::replay::stages::{Filter, Stages};
+use delta_native::replay::stages::{Filter, RouteBy, Stages};
 
 /// How strict `--gate` is.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -12,6 +12,16 @@ enum Profile {
     Balanced,
     /// Smaller steps, a tenth of the energy.
     Strict,
+}
+
+/// What `--route` goes by.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+enum Route {
+    /// The slot: parts of equal size.
+    #[default]
+    Slot,
+    /// The hash of the id.
+    Hash,
 }
 
 /// Each runs over the stream's records after the replay and is compared with the primary.
@@ -28,9 +38,12 @@ pub(crate) struct StageArgs {
     /// Derive a stream of the first DIMS components
     #[arg(long, value_name = "DIMS", value_parser = clap::value_parser!(u32).range(1..))]
     project: Option<u32>,
-    /// Split into K derived streams by slot
+    /// Split into K derived streams
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=256))]
     route: Option<u32>,
+    /// What decides which of the K an entity belongs to
+    #[arg(long, value_name = "WHAT", requires = "route", default_value = "slot")]
+    route_by: Route,
     /// Apply behind a gate of this strictness
     #[arg(long, value_name = "PROFILE")]
     gate: Option<Profile>,
@@ -49,6 +62,10 @@ impl StageArgs {
             filter: self.filter.clone(),
             project: self.project,
             route: self.route,
+            route_by: match self.route_by {
+                Route::Slot => RouteBy::Slot,
+                Route::Hash => RouteBy::Hash,
+            },
             gate: self.gate.map(|profile| match profile {
                 Profile::Open => GateConfig::OPEN,
                 Profile::Balanced => GateConfig::BALANCED,

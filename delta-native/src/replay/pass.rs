@@ -7,6 +7,7 @@ use std::time::Duration;
 use delta_core::codec::Encoding;
 use delta_core::payload::metadata;
 use delta_core::pipeline::apply::{Applier, Apply};
+use delta_core::pipeline::counters::Counters;
 use delta_core::pipeline::process::Process;
 use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
 use delta_core::pipeline::shadow::Shadow;
@@ -16,7 +17,7 @@ use delta_core::store::{Replica, SliceMemory, SliceStore, Slot, state_digest};
 use super::ReplayError;
 use super::meter::{Meter, UpdateSize};
 use super::primary::{Primary, Within};
-use super::report::Memory;
+use super::report::{Memory, Traffic};
 use super::writer::capture_all;
 use crate::clock::StdClock;
 use crate::memory::filled;
@@ -43,6 +44,8 @@ pub(super) struct Pass {
     pub(super) memory: Memory,
     /// The state digest that the last record carried.
     pub(super) digest: u64,
+    /// What the two ends counted.
+    pub(super) traffic: Traffic,
     /// Where replica and primary differ.
     pub(super) difference: Option<String>,
 }
@@ -55,6 +58,10 @@ pub(super) struct Shared {
     pub(super) applied: AtomicU64,
     /// A side has given up.
     pub(super) stop: AtomicBool,
+    /// What the capturing end counts.
+    pub(super) writer: Counters,
+    /// What the applying end counts; how far the writer is, the writer says.
+    pub(super) reader: Counters,
 }
 
 /// Stops the other side if this one panics, so that it does not wait for ever.
@@ -69,6 +76,17 @@ impl Drop for StopOnPanic<'_> {
 }
 
 impl Shared {
+    pub(super) fn new(mode: Mode) -> Self {
+        Self {
+            clock: StdClock::new(),
+            mode,
+            applied: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            writer: Counters::default(),
+            reader: Counters::default(),
+        }
+    }
+
     /// Spins, now and then giving the core away, until `ready`; an error if the other side stops.
     pub(super) fn wait_until(&self, mut ready: impl FnMut() -> bool) -> Result<(), ReplayError> {
         let mut spins = 0_u32;
@@ -120,14 +138,10 @@ pub(super) fn run(stream: &Stream, mode: Mode, encoding: Encoding) -> Result<Pas
     let (producer, consumer) = Region::create(region.as_mut_slice(), geometry)
         .map_err(ReplayError::Region)?
         .split();
-    let shared = Shared {
-        clock: StdClock::new(),
-        mode,
-        applied: AtomicU64::new(0),
-        stop: AtomicBool::new(false),
-    };
+    let shared = Shared::new(mode);
     let sequencer = Sequencer::new(stream.dim(), &mut slot_states, 0, Position::START)
-        .with_codecs(encoding.codecs);
+        .with_codecs(encoding.codecs)
+        .with_counters(&shared.writer);
     let shadow = encoding
         .bound
         .map(|bound| Shadow::new(bound, stream.dim(), &mut shadow_memory));
@@ -168,6 +182,7 @@ pub(super) fn run(stream: &Stream, mode: Mode, encoding: Encoding) -> Result<Pas
             ..memory
         },
         digest,
+        traffic: Traffic::of(stream.name(), &shared.writer, &shared.reader),
         difference,
     })
 }
@@ -245,7 +260,7 @@ fn apply_all<M: Mem>(
     let _guard = StopOnPanic(shared);
     let mut scratch = vec![0; Applier::scratch_size_max(stream.dim())];
     let updates = usize::try_from(stream.counts().updates).unwrap_or(usize::MAX);
-    let applier = Applier::new(Position::START, &mut scratch);
+    let applier = Applier::new(Position::START, &mut scratch).with_counters(&shared.reader);
     let meter = Meter::with_capacity(updates);
     let mut apply = Apply::with_process(consumer, applier, meter);
     let one_in_flight = shared.mode == Mode::OneInFlight;
@@ -280,12 +295,19 @@ pub(super) fn follow<M: Mem, P: Process>(
     ended: impl Fn(&P) -> bool,
     mut applied: impl FnMut(u64),
 ) -> Result<(), ReplayError> {
+    // A batch is what is in the ring at a time: it ends when the ring is found empty.
+    let mut span = None;
     while !ended(apply.process()) {
         let mut polled = Ok(None);
         shared.wait_until(|| {
             polled = apply.poll(store);
-            !matches!(polled, Ok(None))
+            let is_empty = matches!(polled, Ok(None));
+            if is_empty {
+                span = None;
+            }
+            !is_empty
         })?;
+        span.get_or_insert_with(|| tracing::debug_span!("delta_batch").entered());
         if let Err(error) = polled {
             shared.stop.store(true, Ordering::Relaxed);
             return Err(ReplayError::Apply(error));

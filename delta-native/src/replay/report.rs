@@ -1,5 +1,6 @@
 //! What a replay found out.
 
+use delta_core::pipeline::counters::Counters;
 use serde::Serialize;
 
 use super::graph::GraphReport;
@@ -7,6 +8,7 @@ use super::meter::Meter;
 use super::pass::Pass;
 use super::stages::StageReport;
 use crate::stream::Stream;
+use crate::telemetry;
 
 /// The figures of one replayed stream. Sizes in bytes; `raw`, `value`, `wire` and `metadata` are of
 /// updates alone.
@@ -50,6 +52,8 @@ pub struct Report {
     pub latency_ns_p99: u64,
     /// Memory of the passes.
     pub memory: Memory,
+    /// What both ends counted, at full speed.
+    pub traffic: Traffic,
     /// Replica and primary agree in every bit of rows, ids, metadata and tombstones, after both
     /// passes, and the digest that travelled is that of the replica.
     pub replica_identical: bool,
@@ -64,6 +68,57 @@ pub struct Report {
     /// What the stages came to that were asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<StageReport>,
+}
+
+/// What both ends of the ring counted while the stream went as fast as it could.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Traffic {
+    /// The capturing end.
+    pub writer: EndTraffic,
+    /// The applying end.
+    pub reader: EndTraffic,
+}
+
+/// What one end of a ring counted.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct EndTraffic {
+    /// Records sent or applied.
+    pub records: u64,
+    /// Records skipped as known.
+    pub duplicates: u64,
+    /// Records refused, for any reason.
+    pub refused: u64,
+    /// Bytes of the changed rows, as they are.
+    pub raw_bytes: u64,
+    /// Bytes of the records.
+    pub encoded_bytes: u64,
+    /// Microseconds spent waiting for room.
+    pub backpressure_us: u64,
+    /// Records by which the reader was behind at the last look.
+    pub lag_records: u64,
+}
+
+impl Traffic {
+    /// Tells the program's recorder too.
+    pub(super) fn of(stream: &str, writer: &Counters, reader: &Counters) -> Self {
+        let end = |name, counters: &Counters| {
+            let now = counters.snapshot();
+            telemetry::publish(stream, name, &now);
+            EndTraffic {
+                records: now.records,
+                duplicates: now.duplicates,
+                refused: now.refused.iter().sum(),
+                raw_bytes: now.raw_bytes,
+                encoded_bytes: now.encoded_bytes,
+                backpressure_us: now.backpressure_us,
+                lag_records: now.lag_records,
+            }
+        };
+        Self {
+            writer: end("writer", writer),
+            reader: end("reader", reader),
+        }
+    }
 }
 
 /// Memory that a replay uses, in bytes.
@@ -166,6 +221,7 @@ impl Report {
                     + latency.memory.measurement_bytes,
                 ..throughput.memory
             },
+            traffic: throughput.traffic,
             replica_identical: difference.is_none(),
             difference,
             digest: format!("{:016x}", throughput.digest),

@@ -40,6 +40,7 @@ fn pass(latencies_ns: Vec<u64>) -> Pass {
         wire_bytes,
     };
     Pass {
+        traffic: Traffic::default(),
         meter: Meter {
             inserts: 1,
             records: 6,

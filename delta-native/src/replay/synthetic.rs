@@ -2,7 +2,7 @@
 //! cache, and what a row takes in memory.
 
 use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
 use delta_core::pipeline::apply::{Applier, Apply};
@@ -16,7 +16,6 @@ use serde::Serialize;
 
 use super::ReplayError;
 use super::pass::{Mode, Shared, StopOnPanic};
-use crate::clock::StdClock;
 use crate::memory::filled;
 use crate::region::HeapRegion;
 use crate::synthetic::{Changes, base_row, slot};
@@ -194,12 +193,7 @@ pub fn replay_synthetic(synthetic: &Synthetic) -> Result<SyntheticReport, Replay
     let mut scratch = vec![0; Applier::scratch_size_max(synthetic.dim)];
     let applier = Applier::new(base, &mut scratch);
     let mut apply = Apply::with_process(consumer, applier, Bytes::default());
-    let shared = Shared {
-        clock: StdClock::new(),
-        mode: Mode::Throughput { batch: 1 },
-        applied: AtomicU64::new(0),
-        stop: AtomicBool::new(false),
-    };
+    let shared = Shared::new(Mode::Throughput { batch: 1 });
     let start_ns = shared.clock.monotonic_ns();
     let (written, applied) = thread::scope(|scope| {
         let written = scope.spawn(|| writer.all(&shared));

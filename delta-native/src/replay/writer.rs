@@ -14,6 +14,9 @@ use super::pass::{Mode, Shared, StopOnPanic};
 use super::primary::Primary;
 use crate::stream::{Event, Operation, Stream};
 
+/// Events between two looks at the reader, which cost its core a cache miss.
+const OBSERVE_EVERY: usize = 64;
+
 /// What the writing side notes.
 pub(super) struct Captured {
     /// Before the first event.
@@ -105,6 +108,7 @@ impl<'s, M: Mem> Writer<'_, 's, '_, M> {
             }
         }
         self.retry(position, |capture, _| capture.end(records))?;
+        self.observe(position.saturating_sub(1));
         Ok(Captured {
             start_ns,
             times_ns,
@@ -180,11 +184,33 @@ impl<'s, M: Mem> Writer<'_, 's, '_, M> {
         mut attempt: impl FnMut(&mut Capture<'_, M>, &Primary<'s>) -> Result<(), CaptureError>,
     ) -> Result<(), ReplayError> {
         let mut result = Ok(());
+        let mut full_since_ns = None;
         self.shared.wait_until(|| {
             result = attempt(&mut self.capture, self.primary);
-            !matches!(result, Err(error) if error.is_full())
+            let is_full = matches!(result, Err(error) if error.is_full());
+            if is_full && full_since_ns.is_none() {
+                full_since_ns = Some(self.shared.clock.monotonic_ns());
+            }
+            !is_full
         })?;
+        if let Some(since_ns) = full_since_ns {
+            let waited_ns = self.shared.clock.monotonic_ns().saturating_sub(since_ns);
+            self.shared.writer.add_backpressure_us(waited_ns / 1_000);
+        }
+        if event.is_multiple_of(OBSERVE_EVERY) {
+            self.observe(event);
+        }
         result.map_err(|error| ReplayError::Capture { event, error })
+    }
+
+    /// Says how far this side is, for the reader's counters.
+    fn observe(&self, event: usize) {
+        let captured = self.capture.position().sequence;
+        let timestamp_us = self.stream.event(event).map(|event| event.timestamp_us);
+        let reader = &self.shared.reader;
+        reader.set_head(captured, timestamp_us.unwrap_or(0));
+        let applied = self.shared.applied.load(Ordering::Relaxed);
+        reader.set_ring_records(captured.saturating_sub(applied));
     }
 
     /// Waits until everything captured is applied.

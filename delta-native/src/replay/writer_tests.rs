@@ -1,7 +1,4 @@
-use std::sync::atomic::{AtomicBool, AtomicU64};
-
 use super::*;
-use crate::clock::StdClock;
 use crate::fixtures::f32s;
 use delta_core::header::{DeltaHeader, Operation as Wire};
 use delta_core::pipeline::sequencer::SlotState;
@@ -32,12 +29,8 @@ fn captured(stream: &Stream, mode: Mode) -> Vec<DeltaHeader> {
     let (producer, mut consumer) = ring.split();
     let mut slots = [SlotState::default(); 2];
     let sequencer = Sequencer::new(2, &mut slots, 0, Position::START);
-    let shared = Shared {
-        clock: StdClock::new(),
-        mode,
-        applied: AtomicU64::new(u64::MAX),
-        stop: AtomicBool::new(false),
-    };
+    let shared = Shared::new(mode);
+    shared.applied.store(u64::MAX, Ordering::Release);
     let mut primary = Primary::with_capacity(2, 2).unwrap();
     capture_all(stream, producer, (sequencer, None), &mut primary, &shared).unwrap();
     let mut headers = Vec::new();

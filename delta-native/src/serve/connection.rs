@@ -10,6 +10,7 @@ use super::Shared;
 use super::live::Head;
 use super::refusal::Refusal;
 use super::request::Request;
+use crate::telemetry;
 
 /// Bytes that a reader has the time of one write for.
 const PIECE_SIZE: usize = 64 << 10;
@@ -130,7 +131,11 @@ fn send_frames(
             return Ok(());
         }
         if head.records > next {
-            send(shared, stream, shared.log.frames(next, head.records))?;
+            let frames = shared.log.frames(next, head.records);
+            let span = tracing::debug_span!("delta_serve", records = head.records - next);
+            span.in_scope(|| send(shared, stream, frames))?;
+            let records = (head.records - next) as u64;
+            telemetry::served(shared.log.name(), records, frames.len() as u64);
             next = head.records;
         } else if next >= shared.log.len() {
             return Ok(());

@@ -28,6 +28,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod attributes;
+mod frame;
 pub mod plan;
 mod replica;
 mod session;

@@ -1,13 +1,15 @@
 //! A replica in shards, and views of it at the ends of batches.
 
-use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use delta_core::graph::search::Rows;
+use delta_core::graph::CheckedChange;
+use delta_core::graph::search::{Neighbour, Rows, SearchError, SearchScratch};
 use delta_core::payload::metadata::MetadataChanges;
+use delta_core::pipeline::counters::Counters;
 use delta_core::pipeline::sequencer::Position;
-use delta_core::store::{Replica, StoreError};
+use delta_core::store::{Replica, ReplicaGraph, StoreError};
 
+use super::attributes::Attributes;
 use super::shard::Shard;
 use crate::memory::OutOfMemory;
 use crate::region::RegionError;
@@ -35,28 +37,22 @@ pub enum WorkersError {
     },
 }
 
-/// Rows by worker, ids and metadata beside them. Written by one [`Session`](super::Session), read
-/// by any thread.
+/// Rows by worker, ids, metadata and a graph beside them. Written by one
+/// [`Session`](super::Session), read by any thread.
 #[derive(Debug)]
-pub struct ShardedReplica {
+pub struct ShardedReplica<'g> {
     dim: u32,
     capacity: u32,
     /// Held for writing from the first change of a batch to its publication.
     boundary: RwLock<Position>,
     shards: Vec<RwLock<Shard>>,
     attributes: RwLock<Attributes>,
+    graph: RwLock<Option<ReplicaGraph<'g>>>,
+    /// Fed by the session's thread.
+    counters: Counters,
 }
 
-/// Metadata of a slot.
-type Pairs = BTreeMap<Vec<u8>, Vec<u8>>;
-
-/// Ids and metadata by slot.
-#[derive(Debug, Default)]
-struct Attributes {
-    slots: Vec<(Vec<u8>, Pairs)>,
-}
-
-impl ShardedReplica {
+impl<'g> ShardedReplica<'g> {
     /// An empty replica at `position` for up to `capacity` rows of `dim` components in as many
     /// shards as there are `workers`.
     ///
@@ -80,7 +76,22 @@ impl ShardedReplica {
             boundary: RwLock::new(position),
             shards: shards?,
             attributes: RwLock::default(),
+            graph: RwLock::default(),
+            counters: Counters::default(),
         })
+    }
+
+    /// Gives the replica a graph over its rows: an empty one, or that of its base. Records that
+    /// change it are applied by the session's thread, between two forks.
+    #[must_use]
+    pub fn with_graph(mut self, graph: ReplicaGraph<'g>) -> Self {
+        self.graph = RwLock::new(Some(graph));
+        self
+    }
+
+    /// What has been applied, refused and skipped so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Adds a row of the base, before the first session, without an id. `false` if it is full or
@@ -116,11 +127,12 @@ impl ShardedReplica {
 
     /// The state at the end of the last batch. Keeps batches waiting as long as it lives; waits as
     /// long as one is under way.
-    pub fn read(&self) -> ReadView<'_> {
+    pub fn read(&self) -> ReadView<'_, 'g> {
         ReadView {
             position: self.boundary.read().unwrap_or_else(PoisonError::into_inner),
             shards: self.shards.iter().map(read).collect(),
             attributes: read(&self.attributes),
+            graph: read(&self.graph),
         }
     }
 
@@ -138,11 +150,12 @@ impl ShardedReplica {
         self.shards.iter().map(write)
     }
 
-    pub(super) fn write_all(&self) -> WriteView<'_> {
+    pub(super) fn write_all(&self) -> WriteView<'_, 'g> {
         WriteView {
             capacity: self.capacity,
             shards: self.shards.iter().map(write).collect(),
             attributes: write(&self.attributes),
+            graph: write(&self.graph),
         }
     }
 }
@@ -159,13 +172,14 @@ pub(super) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 
 /// The state at the end of a batch, for as long as this lives.
 #[derive(Debug)]
-pub struct ReadView<'r> {
+pub struct ReadView<'r, 'g> {
     position: RwLockReadGuard<'r, Position>,
     shards: Vec<RwLockReadGuard<'r, Shard>>,
     attributes: RwLockReadGuard<'r, Attributes>,
+    graph: RwLockReadGuard<'r, Option<ReplicaGraph<'g>>>,
 }
 
-impl ReadView<'_> {
+impl ReadView<'_, '_> {
     /// Where the replica is.
     pub fn position(&self) -> Position {
         *self.position
@@ -205,36 +219,48 @@ impl ReadView<'_> {
     pub fn metadata(&self, slot: u32, key: &[u8]) -> Option<&[u8]> {
         self.attributes.metadata(slot, key)
     }
+
+    /// The graph, if the replica has one.
+    pub fn graph(&self) -> Option<&ReplicaGraph<'_>> {
+        self.graph.as_ref()
+    }
+
+    /// The rows nearest to `query` as of the end of the batch: [`ReplicaGraph::search`]. None
+    /// without a graph.
+    ///
+    /// # Errors
+    /// [`SearchError::Scratch`].
+    pub fn search(
+        &self,
+        query: &[f32],
+        ef: usize,
+        scratch: &mut SearchScratch<'_>,
+        out: &mut [Neighbour],
+    ) -> Result<usize, SearchError> {
+        match &*self.graph {
+            Some(graph) => graph.search(self, query, ef, scratch, out),
+            None => Ok(0),
+        }
+    }
 }
 
 /// Rows for a search.
-impl Rows for ReadView<'_> {
+impl Rows for ReadView<'_, '_> {
     fn row(&self, slot: u32) -> Option<&[f32]> {
         ReadView::row(self, slot)
     }
 }
 
-impl Attributes {
-    fn id(&self, slot: u32) -> Option<&[u8]> {
-        let (id, _) = self.slots.get(slot as usize)?;
-        (!id.is_empty()).then_some(id)
-    }
-
-    fn metadata(&self, slot: u32, key: &[u8]) -> Option<&[u8]> {
-        let (_, pairs) = self.slots.get(slot as usize)?;
-        pairs.get(key).map(Vec::as_slice)
-    }
-}
-
 /// All of the replica, for the thread that applies what changes more than rows.
 #[derive(Debug)]
-pub(super) struct WriteView<'r> {
+pub(super) struct WriteView<'r, 'g> {
     capacity: u32,
     shards: Vec<RwLockWriteGuard<'r, Shard>>,
     attributes: RwLockWriteGuard<'r, Attributes>,
+    graph: RwLockWriteGuard<'r, Option<ReplicaGraph<'g>>>,
 }
 
-impl WriteView<'_> {
+impl WriteView<'_, '_> {
     fn shard(&self, slot: u32) -> Option<&Shard> {
         let shard = slot.checked_rem(u32::try_from(self.shards.len()).ok()?)?;
         self.shards.get(shard as usize).map(|guard| &**guard)
@@ -248,7 +274,7 @@ impl WriteView<'_> {
     }
 }
 
-impl Replica for WriteView<'_> {
+impl Replica for WriteView<'_, '_> {
     fn dim(&self) -> u32 {
         self.shards.first().map_or(0, |shard| shard.dim())
     }
@@ -289,10 +315,11 @@ impl Replica for WriteView<'_> {
     }
 
     fn visit_metadata(&self, slot: u32, visit: &mut dyn FnMut(&[u8], &[u8])) {
-        let pairs = self.attributes.slots.get(slot as usize);
-        for (key, value) in pairs.iter().flat_map(|(_, pairs)| pairs) {
-            visit(key, value);
-        }
+        self.attributes.visit(slot, visit);
+    }
+
+    fn graph(&self) -> Option<&ReplicaGraph<'_>> {
+        self.graph.as_ref()
     }
 
     fn reserve_attributes(
@@ -308,7 +335,7 @@ impl Replica for WriteView<'_> {
         for shard in &mut self.shards {
             shard.slot_count += 1;
         }
-        self.attributes.slots.push((id.to_vec(), BTreeMap::new()));
+        self.attributes.push(id);
         let last = self.slot_count().saturating_sub(1);
         self.change_metadata(last, metadata);
     }
@@ -321,20 +348,18 @@ impl Replica for WriteView<'_> {
     }
 
     fn change_metadata(&mut self, slot: u32, changes: MetadataChanges<'_>) {
-        let Some((_, pairs)) = self.attributes.slots.get_mut(slot as usize) else {
-            return;
-        };
-        for (key, value) in changes {
-            match value {
-                Some(value) => pairs.insert(key.to_vec(), value.to_vec()),
-                None => pairs.remove(key),
-            };
-        }
+        self.attributes.change(slot, changes);
     }
 
     fn mark_deleted(&mut self, slot: u32) {
         if let Some(shard) = self.shard_mut(slot) {
             shard.mark_deleted(slot);
+        }
+    }
+
+    fn change_graph(&mut self, checked: CheckedChange<'_>) {
+        if let Some(graph) = &mut *self.graph {
+            graph.make(checked);
         }
     }
 

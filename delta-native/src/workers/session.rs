@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::thread::{self, Thread};
 
-use delta_core::codec::varint;
-use delta_core::header::{HEADER_SIZE, Operation};
-use delta_core::payload::{metadata, vector};
+use delta_core::header::HEADER_SIZE;
+use delta_core::payload::metadata;
 use delta_core::pipeline::apply::{Applier, ApplyError, Outcome};
 use delta_core::pipeline::sequencer::Position;
 use delta_core::record::{Record, RecordError};
 use delta_core::ring::{Geometry, Producer, RawMem, Region};
 
+use super::frame::{Frame, forkable};
 use super::replica::{ShardedReplica, WorkersError, write};
 use super::worker::{Part, Shared, Slate, serve, spin, split};
 use crate::region::HeapRegion;
@@ -56,8 +56,8 @@ pub enum ParallelError {
 
 /// A session over a replica: its thread is the first worker.
 #[derive(Debug)]
-pub struct Session<'s> {
-    replica: &'s ShardedReplica,
+pub struct Session<'s, 'g> {
+    replica: &'s ShardedReplica<'g>,
     shared: &'s Shared,
     /// The workers from the second on.
     others: Vec<Other<'s>>,
@@ -77,25 +77,14 @@ struct Other<'s> {
     forks: u64,
 }
 
-/// A record that may be forked.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    /// Where it begins in the batch.
-    start: usize,
-    /// The slot whose row alone it changes; `None`: rows of several.
-    slot: Option<u32>,
-    sequence: u64,
-    state_digest: Option<u64>,
-}
-
 /// Runs `work` with a session over `replica`: one thread for each worker but the first, which end
 /// when `work` does. Sessions of one replica must not run at the same time.
 ///
 /// # Errors
 /// See [`WorkersError`].
-pub fn run<T>(
-    replica: &ShardedReplica,
-    work: impl FnOnce(&mut Session<'_>) -> T,
+pub fn run<'g, T>(
+    replica: &ShardedReplica<'g>,
+    work: impl FnOnce(&mut Session<'_, 'g>) -> T,
 ) -> Result<T, WorkersError> {
     let shared = Shared {
         batch: RwLock::default(),
@@ -157,7 +146,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-impl Session<'_> {
+impl Session<'_, '_> {
     /// Applies the frames of a batch, one behind the other, and publishes the position at its end.
     /// Readers wait meanwhile. The batch's memory comes back, for the next one.
     ///
@@ -236,7 +225,8 @@ impl Session<'_> {
         let offset = *at;
         let (record, _) =
             Record::split(bytes).map_err(|error| ParallelError::Frame { offset, error })?;
-        let mut applier = Applier::new(applied.position, &mut self.scratch);
+        let mut applier = Applier::new(applied.position, &mut self.scratch)
+            .with_counters(self.replica.counters());
         let outcome = applier
             .apply_delta(&record, &mut self.replica.write_all())
             .map_err(ParallelError::Apply)?;
@@ -286,6 +276,13 @@ impl Session<'_> {
         let count = self.fork.len() as u64;
         applied.applied += count;
         applied.forked += count;
+        let sum = |part: fn(&Frame) -> u64| self.fork.iter().map(part).sum::<u64>();
+        let components = u64::from(self.replica.dim()) * sum(|frame| frame.rows.into());
+        let bytes = sum(|frame| frame.size as u64);
+        let last = (last.sequence, last.timestamp_us);
+        self.replica
+            .counters()
+            .note_many(count, components, bytes, last);
         true
     }
 
@@ -355,31 +352,4 @@ impl Other<'_> {
             thread::yield_now();
         }
     }
-}
-
-/// The frame at `at`, if it is the next record and changes nothing but rows of existing slots, and
-/// where it ends.
-fn forkable(batch: &[u8], at: usize, sequence: u64, epoch: u32) -> Option<(Frame, usize)> {
-    let (header, payload) = split(batch, at)?;
-    if header.sequence != sequence + 1 || header.epoch != epoch {
-        return None;
-    }
-    let slot = match header.operation {
-        Operation::Update => {
-            // Metadata, or a graph change, stands behind the values.
-            if payload.first()? & vector::PARTS_FOLLOW != 0 {
-                return None;
-            }
-            Some(varint::read(payload, &mut 1)?)
-        }
-        Operation::BatchUpdate => None,
-        _ => return None,
-    };
-    let frame = Frame {
-        start: at,
-        slot,
-        sequence: header.sequence,
-        state_digest: header.state_digest,
-    };
-    Some((frame, at + HEADER_SIZE + payload.len()))
 }

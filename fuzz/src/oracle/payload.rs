@@ -51,6 +51,11 @@ pub enum Payload {
         count: u32,
         size: u64,
     },
+    /// In a range segment: an entity that came and went.
+    Erased {
+        slot: u32,
+        sum: u64,
+    },
 }
 
 /// An insert or update.
@@ -284,7 +289,7 @@ fn control(header: &Header, bytes: &[u8]) -> Option<Payload> {
         _ => false,
     };
     let own = rest.0.to_vec();
-    if kind != 0 && kind != 4 && !own.is_empty() || kind != 3 && !header.has_digest() {
+    if kind != 0 && kind != 4 && !own.is_empty() || kind != 3 && kind != 5 && !header.has_digest() {
         return None;
     }
     match kind {
@@ -299,6 +304,10 @@ fn control(header: &Header, bytes: &[u8]) -> Option<Payload> {
         3 => Some(Payload::Watermark {
             epoch: word,
             sequence: long,
+        }),
+        5 => Some(Payload::Erased {
+            slot: word,
+            sum: long,
         }),
         4 if long < header.sequence && word > 0 && word <= header.epoch => range(word, long, &own),
         _ => None,

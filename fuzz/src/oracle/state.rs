@@ -165,8 +165,8 @@ impl State {
                     && *graph == self.declared();
                 return fits.then_some(());
             }
-            // A segment's head is no record of a stream.
-            Payload::Range { .. } => return None,
+            // A segment's own are no records of a stream.
+            Payload::Range { .. } | Payload::Erased { .. } => return None,
             Payload::End { .. } | Payload::Resync | Payload::Watermark { .. } => {}
         }
         Some(())

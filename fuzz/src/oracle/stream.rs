@@ -52,7 +52,7 @@ impl<'a> Stream<'a> {
 
     /// Whether `next` may stand behind what was read.
     fn follows(&self, next: &Frame) -> bool {
-        let is_range = matches!(next.payload, Payload::Range { .. });
+        let is_range = matches!(next.payload, Payload::Range { .. } | Payload::Erased { .. });
         let is_start = matches!(next.payload, Payload::Start { .. });
         let (Some(first), Some(last)) = (self.read.first(), self.last()) else {
             return is_start;

@@ -141,6 +141,7 @@ fn same_control(control: &Control<'_>) -> payload::Payload {
             count: record_count,
             size,
         },
+        Control::Erased { slot, sum } => payload::Payload::Erased { slot, sum },
         _ => panic!("a control that the oracle does not know: {control:?}"),
     }
 }

@@ -1,8 +1,17 @@
 //! Two sections as one.
 
 use super::{MetadataChanges, split_pair};
+use crate::digest::pair_term;
 
 impl MetadataChanges<'_> {
+    /// The digest terms of the values that these changes set in `slot`: all that they change where
+    /// there were none.
+    pub(crate) fn digest_sum(self, slot: u32) -> u64 {
+        self.into_iter().fold(0, |sum: u64, (key, value)| {
+            sum.wrapping_add(value.map_or(0, |value| pair_term(slot, key, value)))
+        })
+    }
+
     /// Calls `emit` with every pair, as it stands in a section, of these changes with `newer` made
     /// after them: keys ascending, of equal keys the newer.
     pub(crate) fn merge(self, newer: MetadataChanges<'_>, mut emit: impl FnMut(&[u8])) {

@@ -97,7 +97,7 @@ fn parse_with(bytes: &[u8], offset: usize, byte: u8) -> Result<(), PayloadError>
 
 #[test]
 fn refuses_unknown_kinds_of_any_size() {
-    for found in 5..=u8::MAX {
+    for found in 6..=u8::MAX {
         let unknown = Err(PayloadError::UnknownControl { found });
         assert_eq!(parse_with(&END, 0, found), unknown);
         assert_eq!(parse_with(&START, 0, found), unknown);
@@ -247,7 +247,7 @@ proptest! {
 
     #[test]
     fn prop_emit_inverts_parse(
-        kind in 0..5_u8,
+        kind in 0..6_u8,
         rest in vec(prop_oneof![4 => Just(0), 1 => any::<u8>()], 0..20),
     ) {
         let bytes = [&[kind][..], &rest].concat();

@@ -105,8 +105,13 @@ pub enum Refusal {
     RowRecord,
     /// The tensor cannot take the change.
     Tensor(TensorRefusal),
-    /// The record is the head of a range segment.
+    /// The record belongs in a range segment.
     Segment,
+    /// A segment leaves out a deleted row, which the replica's graph may need.
+    Erased {
+        /// The slot.
+        slot: u32,
+    },
     /// The values cannot be decoded.
     Values(DecodeError),
     /// The metadata cannot be read.
@@ -222,6 +227,11 @@ impl fmt::Display for Refusal {
             ),
             Self::Tensor(error) => error.fmt(f),
             Self::Segment => write!(f, "a range segment: apply it whole, with apply_range"),
+            Self::Erased { slot } => write!(
+                f,
+                "the segment leaves out the deleted row of slot {slot}, through which searches in \
+                 the replica's graph may pass: compact the log with its graph"
+            ),
             Self::Values(error) => error.fmt(f),
             Self::Metadata(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),

@@ -26,11 +26,6 @@ pub enum BatchApplyError {
         /// Bytes given.
         given: usize,
     },
-    /// A record that changes a graph cannot be taken back: apply it on its own.
-    Graph {
-        /// Its sequence.
-        sequence: u64,
-    },
     /// The replica refuses a record.
     Apply(ApplyError),
 }
@@ -42,10 +37,6 @@ impl fmt::Display for BatchApplyError {
                 f,
                 "{given} bytes of undo memory, {needed} may be needed: give more, or apply smaller \
                  batches"
-            ),
-            Self::Graph { sequence } => write!(
-                f,
-                "record {sequence} changes a graph and cannot be taken back: apply it on its own"
             ),
             Self::Apply(error) => error.fmt(f),
         }
@@ -71,16 +62,41 @@ impl Applier<'_> {
     ) -> Result<BatchResult, BatchApplyError> {
         let mut needed = 0_usize;
         for record in records.clone() {
-            if record.changes_graph() {
-                let sequence = record.header().sequence;
-                return Err(BatchApplyError::Graph { sequence });
-            }
             needed = needed.saturating_add(self.undo_size_max(&record, replica));
         }
         let given = undo.capacity();
         if !undo.make_room(needed) {
             return Err(BatchApplyError::UndoTooSmall { needed, given });
         }
+        // Counted once it is certain: what is taken back was never applied.
+        let (start, counters) = (self.position, self.counters.take());
+        let result = self.apply_each(records.clone(), replica, undo);
+        self.counters = counters;
+        if let Some(counters) = counters {
+            match &result {
+                Ok(_) => records.into_iter().for_each(|record| {
+                    let is_known = matches!(is_duplicate(start, &record), Ok(true));
+                    let outcome = if is_known {
+                        Outcome::Duplicate
+                    } else {
+                        Outcome::Applied
+                    };
+                    counters.note_outcome(&record, Ok(outcome));
+                }),
+                Err(BatchApplyError::Apply(error)) => counters.note_refused(&error.reason),
+                Err(BatchApplyError::UndoTooSmall { .. }) => {}
+            }
+        }
+        result
+    }
+
+    /// Applies `records`, for which there is undo memory.
+    fn apply_each<'r, R: Rewind + ?Sized>(
+        &mut self,
+        records: impl IntoIterator<Item = Record<'r>>,
+        replica: &mut R,
+        undo: &mut Undo<'_>,
+    ) -> Result<BatchResult, BatchApplyError> {
         let (start, applied, duplicates) = (self.position, self.applied, self.duplicates);
         let mut result = BatchResult {
             applied: 0,
@@ -119,9 +135,6 @@ impl Applier<'_> {
             return self
                 .apply_delta(record, replica)
                 .map_err(BatchApplyError::Apply);
-        }
-        if record.changes_graph() {
-            return Err(BatchApplyError::Graph { sequence });
         }
         while !self.note(record, replica, undo) {
             if undo.is_empty() {

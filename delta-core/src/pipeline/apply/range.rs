@@ -1,8 +1,13 @@
 //! Applying a range segment.
 
-use super::{Applier, ApplyError, BatchApplyError, Outcome, Refusal, undo::Undo};
+use super::{Applier, ApplyError, BatchApplyError, Outcome, Refusal, agreed, undo::Undo};
 use crate::{
-    compact::RangeSegment, payload::Payload, pipeline::sequencer::Position, record::Record,
+    compact::RangeSegment,
+    digest::tombstone_term,
+    header::DeltaHeader,
+    payload::{Payload, control::Control},
+    pipeline::sequencer::Position,
+    record::Record,
     store::Rewind,
 };
 
@@ -60,11 +65,17 @@ impl Applier<'_> {
                 self.step_back(replica, undo);
             }
             self.position = start;
+            if let (Some(counters), BatchApplyError::Apply(error)) = (self.counters, &error) {
+                counters.note_refused(&error.reason);
+            }
             return Err(error);
         }
         undo.clear();
         self.position = to;
         self.applied += 1;
+        if let Some(counters) = self.counters {
+            counters.note_range(segment.records(), to, segment.header().timestamp_us);
+        }
         Ok(Outcome::Applied)
     }
 
@@ -78,10 +89,40 @@ impl Applier<'_> {
         match record.payload() {
             Payload::Insert(vector) => self.insert(header, vector, replica),
             Payload::Update(vector) => self.update(header, vector, replica),
-            Payload::Delete { slot, .. } => self.delete(header, *slot, None, replica),
+            Payload::Delete { slot, graph } => self.delete(header, *slot, *graph, replica),
+            Payload::Reindex(change) => self.reindex(header, *change, replica),
+            Payload::Control(Control::Erased { slot, sum }) => {
+                self.erased(header, *slot, *sum, replica)
+            }
             // No segment holds others.
             _ => Ok(self.position.digest),
         }
+    }
+
+    /// Uses the next slot for an entity that is gone.
+    fn erased<R: Rewind + ?Sized>(
+        &mut self,
+        header: &DeltaHeader,
+        slot: u32,
+        sum: u64,
+        replica: &mut R,
+    ) -> Result<u64, Refusal> {
+        let expected = replica.slot_count();
+        if slot != expected {
+            return Err(Refusal::SlotCount {
+                expected,
+                found: slot,
+            });
+        }
+        if replica.graph().is_some() {
+            return Err(Refusal::Erased { slot });
+        }
+        replica.next_row()?;
+        let change = sum.wrapping_add(tombstone_term(slot));
+        let digest = agreed(self.position, header, change, None)?;
+        replica.push_erased(sum);
+        replica.set_last_sequence(slot, header.sequence);
+        Ok(digest)
     }
 }
 

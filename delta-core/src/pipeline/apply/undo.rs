@@ -1,16 +1,10 @@
 //! What a batch has changed, kept in the caller's memory so that it can be taken back.
 
-use super::Applier;
+mod note;
+
 use crate::{
-    kernel::apply::copy_bits_le,
-    payload::{
-        Payload,
-        metadata::{MetadataChanges, MetadataEdit, write_section},
-        vector::VectorPayload,
-    },
-    pipeline::sequencer::Position,
-    record::Record,
-    store::{Replica, Rewind},
+    graph::SavedGraph, kernel::apply::copy_bits_le, payload::metadata::MetadataChanges,
+    pipeline::sequencer::Position, store::Rewind,
 };
 
 /// Bytes behind every entry: its size, its kind.
@@ -33,6 +27,10 @@ enum Kind {
     Insert = 4,
     /// The slot lived.
     Delete = 5,
+    /// The graph was as saved.
+    Graph = 6,
+    /// The last slot was not there; its terms.
+    Erased = 7,
 }
 
 impl Kind {
@@ -43,6 +41,8 @@ impl Kind {
             Self::Metadata,
             Self::Insert,
             Self::Delete,
+            Self::Graph,
+            Self::Erased,
         ]
         .into_iter()
         .find(|kind| *kind as u32 == value)
@@ -51,7 +51,8 @@ impl Kind {
 
 /// A stack of inverse changes in the caller's memory.
 ///
-/// A row costs its 4 bytes a component and 20, a delete or insert some 30, a record another 28.
+/// A row costs its 4 bytes a component and 20, a delete or insert some 30, a change of the graph 48
+/// and every list that it changes, a record another 28.
 #[derive(Debug)]
 pub struct Undo<'u> {
     bytes: &'u mut [u8],
@@ -105,13 +106,11 @@ impl<'u> Undo<'u> {
     fn push(&mut self, kind: Kind, parts: &[&[u8]]) {
         let size = parts.iter().map(|part| part.len()).sum::<usize>();
         let end = self.used + size + TRAILER_SIZE;
-        let size_field = u32::try_from(size).unwrap_or(u32::MAX);
         let Some(place) = self.bytes.get_mut(self.used..end) else {
             self.overflow = true;
             return;
         };
-        let trailer = [size_field.to_le_bytes(), (kind as u32).to_le_bytes()];
-        let trailer: [u8; TRAILER_SIZE] = bytemuck::cast(trailer);
+        let trailer = trailer(kind, size);
         let mut rest = place;
         for part in parts.iter().copied().chain([&trailer[..]]) {
             let Some((head, tail)) = rest.split_at_mut_checked(part.len()) else {
@@ -188,62 +187,23 @@ impl<'u> Undo<'u> {
         );
     }
 
-    fn slot<R: Replica + ?Sized>(&mut self, kind: Kind, replica: &R, slot: u32) {
-        let Some(last_sequence) = replica.last_sequence(slot) else {
+    /// Ends an entry of `size` bytes that stand written at the top; `None`: they did not fit.
+    fn close(&mut self, kind: Kind, size: Option<usize>) {
+        let end = size.map_or(usize::MAX, |size| self.used.saturating_add(size));
+        let place = self.bytes.get_mut(end..).and_then(<[u8]>::first_chunk_mut);
+        let (Some(size), Some(place)) = (size, place) else {
+            self.overflow = true;
             return;
         };
-        let row = match kind {
-            Kind::Row => replica.row(slot).unwrap_or_default(),
-            _ => &[],
-        };
-        self.push(
-            kind,
-            &[
-                &slot.to_le_bytes(),
-                &last_sequence.to_le_bytes(),
-                bytemuck::cast_slice(row),
-            ],
-        );
+        *place = trailer(kind, size);
+        self.used = end + TRAILER_SIZE;
     }
+}
 
-    fn metadata<R: Replica + ?Sized>(
-        &mut self,
-        replica: &R,
-        slot: u32,
-        changes: MetadataChanges<'_>,
-    ) {
-        if changes.is_empty() || replica.last_sequence(slot).is_none() {
-            return;
-        }
-        let start = self.used;
-        let mut end = start + 4;
-        let mut fits = true;
-        if let Some(place) = self.bytes.get_mut(start..end) {
-            place.copy_from_slice(&slot.to_le_bytes());
-        }
-        for (key, new) in changes {
-            // The inverse of the change; one that changes nothing is not written.
-            let inverse = MetadataEdit {
-                key,
-                old: new,
-                new: replica.metadata(slot, key),
-            };
-            let out = self.bytes.get_mut(end..).unwrap_or_default();
-            match write_section(&[inverse], out, None) {
-                Ok((size, _)) => end += size,
-                Err(_) => fits = false,
-            }
-        }
-        let size = u32::try_from(end - start).unwrap_or(u32::MAX);
-        match self.bytes.get_mut(end..end + TRAILER_SIZE) {
-            Some(place) if fits => {
-                let trailer = [size.to_le_bytes(), (Kind::Metadata as u32).to_le_bytes()];
-                place.copy_from_slice(bytemuck::bytes_of(&trailer));
-                self.used = end + TRAILER_SIZE;
-            }
-            _ => self.overflow = true,
-        }
-    }
+/// What stands behind an entry of `size` bytes.
+fn trailer(kind: Kind, size: usize) -> [u8; TRAILER_SIZE] {
+    let size = u32::try_from(size).unwrap_or(u32::MAX);
+    bytemuck::cast([size.to_le_bytes(), (kind as u32).to_le_bytes()])
 }
 
 fn read_position(body: &[u8]) -> Option<Position> {
@@ -257,8 +217,15 @@ fn read_position(body: &[u8]) -> Option<Position> {
 }
 
 fn restore<R: Rewind + ?Sized>(kind: Kind, body: &[u8], replica: &mut R) {
-    if kind == Kind::Insert {
-        replica.pop();
+    match kind {
+        Kind::Position => return,
+        Kind::Insert => return replica.pop(),
+        Kind::Graph => return replica.restore_graph(SavedGraph::new(body)),
+        Kind::Erased => {
+            let sum = body.first_chunk().copied().unwrap_or_default();
+            return replica.pop_erased(u64::from_le_bytes(sum));
+        }
+        Kind::Metadata | Kind::Row | Kind::Delete => {}
     }
     let Some((slot, rest)) = body.split_first_chunk() else {
         return;
@@ -266,7 +233,7 @@ fn restore<R: Rewind + ?Sized>(kind: Kind, body: &[u8], replica: &mut R) {
     let slot = u32::from_le_bytes(*slot);
     match kind {
         Kind::Metadata => replica.change_metadata(slot, MetadataChanges::from_checked(rest)),
-        Kind::Row | Kind::Delete => {
+        _ => {
             let Some((last_sequence, row)) = rest.split_first_chunk() else {
                 return;
             };
@@ -278,75 +245,5 @@ fn restore<R: Rewind + ?Sized>(kind: Kind, body: &[u8], replica: &mut R) {
                 debug_assert!(restored.is_ok(), "the row was saved whole");
             }
         }
-        Kind::Position | Kind::Insert => {}
-    }
-}
-
-impl Applier<'_> {
-    /// Bytes of undo memory that `records` need at most, applied one after the other. O(records).
-    pub(super) fn undo_size_max<R: Replica + ?Sized>(
-        &mut self,
-        record: &Record<'_>,
-        replica: &R,
-    ) -> usize {
-        let row = SLOT_SIZE + 4 * replica.dim() as usize + TRAILER_SIZE;
-        let begin = POSITION_SIZE + TRAILER_SIZE;
-        begin
-            + match record.payload() {
-                Payload::Insert(vector) => TRAILER_SIZE + self.metadata_size_max(vector, replica),
-                Payload::Update(vector) => row + self.metadata_size_max(vector, replica),
-                Payload::Delete { .. } => SLOT_SIZE + TRAILER_SIZE,
-                Payload::Batch(batch) => row.saturating_mul(batch.len() as usize),
-                // The first cannot be taken back, the second is not for rows: both are refused.
-                Payload::Reindex(_) | Payload::Tensor(_) | Payload::Control(_) => 0,
-            }
-    }
-
-    /// Every old value is the store's, or the new one of an earlier pair: both are counted.
-    fn metadata_size_max<R: Replica + ?Sized>(
-        &mut self,
-        vector: &VectorPayload<'_>,
-        replica: &R,
-    ) -> usize {
-        let Ok(changes) = vector.metadata().decode(self.scratch) else {
-            return 0;
-        };
-        let pairs = changes.into_iter().map(|(key, new)| {
-            let old = replica.metadata(vector.slot(), key);
-            6 + key.len() + old.map_or(0, <[u8]>::len) + new.map_or(0, <[u8]>::len)
-        });
-        4 + TRAILER_SIZE + pairs.sum::<usize>()
-    }
-
-    /// Notes how to take `record` back, which is about to be applied. `false` if it does not fit.
-    pub(super) fn note<R: Replica + ?Sized>(
-        &mut self,
-        record: &Record<'_>,
-        replica: &R,
-        undo: &mut Undo<'_>,
-    ) -> bool {
-        let start = undo.used;
-        undo.overflow = false;
-        undo.position(self.position);
-        match record.payload() {
-            Payload::Insert(_) => undo.push(Kind::Insert, &[]),
-            Payload::Update(vector) => {
-                if let Ok(changes) = vector.metadata().decode(self.scratch) {
-                    undo.metadata(replica, vector.slot(), changes);
-                }
-                undo.slot(Kind::Row, replica, vector.slot());
-            }
-            Payload::Delete { slot, .. } => undo.slot(Kind::Delete, replica, *slot),
-            Payload::Batch(batch) => {
-                for entry in batch.entries() {
-                    undo.slot(Kind::Row, replica, entry.slot);
-                }
-            }
-            Payload::Reindex(_) | Payload::Tensor(_) | Payload::Control(_) => {}
-        }
-        if undo.overflow {
-            undo.used = start;
-        }
-        !undo.overflow
     }
 }

@@ -60,7 +60,10 @@ impl Applier<'_> {
         let step = Step::of(record, replica);
         match gate.assess(&step) {
             Verdict::Apply => {}
-            Verdict::Hold(hold) => return Ok(GatedOutcome::Held(hold)),
+            Verdict::Hold(hold) => {
+                self.note_held();
+                return Ok(GatedOutcome::Held(hold));
+            }
             Verdict::Quarantine(reason) => return Err(GatedError::Quarantined(reason)),
         }
         let outcome = self

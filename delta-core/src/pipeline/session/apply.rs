@@ -5,11 +5,12 @@ use crate::{
     header::DeltaHeader,
     pipeline::{
         apply::{Applier, BatchApplyError, BatchResult, Outcome, Undo},
+        counters::Counters,
         sequencer::Position,
     },
     record::{Record, RecordError},
     retain::{Place, Retention, SeekError},
-    store::Rewind,
+    store::{Cleaned, Cleanup, Rewind, SliceStore},
 };
 use core::fmt;
 
@@ -82,6 +83,7 @@ pub struct ApplySession<'m, R> {
     undo: Undo<'m>,
     retention: Retention<'m>,
     timestamp_us: u64,
+    cleanup: Cleanup,
 }
 
 impl<'m, R: Rewind> ApplySession<'m, R> {
@@ -99,7 +101,15 @@ impl<'m, R: Rewind> ApplySession<'m, R> {
             undo: Undo::new(undo),
             retention: Retention::new(position.sequence, bytes, places),
             timestamp_us: 0,
+            cleanup: Cleanup::default(),
         }
+    }
+
+    /// Counts what becomes of records in `counters`, which this session alone may feed.
+    #[must_use]
+    pub fn with_counters(mut self, counters: &'m Counters) -> Self {
+        self.applier = self.applier.with_counters(counters);
+        self
     }
 
     /// Applies one record, or skips it if it was applied before, and returns the sequence at which
@@ -216,5 +226,16 @@ impl<'m, R: Rewind> ApplySession<'m, R> {
     /// The replica.
     pub fn replica(&self) -> &R {
         &self.replica
+    }
+}
+
+impl ApplySession<'_, SliceStore<'_>> {
+    /// Cleans up behind deletions that [`seek`](Self::seek) cannot take back any more, at most
+    /// `slots_max` slots: for when there is nothing else to do. O(slots_max, and the row and
+    /// metadata of each that is erased).
+    pub fn clean_up(&mut self, slots_max: u32) -> Cleaned {
+        let current = self.current_position().sequence;
+        let oldest = self.undo.oldest_sequence().unwrap_or(current);
+        self.cleanup.step(&mut self.replica, oldest, slots_max)
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     checkpoint::CheckpointMarker,
     header::{DeltaHeader, HEADER_SIZE},
     payload::{control::CONTROL_SIZE, metadata::MetadataEdit},
+    pipeline::counters::Counters,
     pipeline::sequencer::{Position, PrepareError, Prepared, Sequencer, SlotState},
     retain::{Place, Retention, SeekError},
 };
@@ -123,6 +124,13 @@ impl<'m> CaptureSession<'m> {
             timestamp_us: 0,
             polled: position.sequence,
         }
+    }
+
+    /// Counts the records in `counters`, which this session alone may feed.
+    #[must_use]
+    pub fn with_counters(mut self, counters: &'m Counters) -> Self {
+        self.sequencer = self.sequencer.with_counters(counters);
+        self
     }
 
     /// Captures the start of the stream, with bytes of the caller's own; changes follow it.

@@ -6,18 +6,22 @@ use super::{
     shown,
 };
 use crate::{
-    compact::{CompactError, CompactMemory, Compactor, RangeError, RangeSegment, Touched},
+    compact::{CompactError, CompactMemory, Compactor, NoRows, RangeError, RangeSegment, Touched},
+    graph::search::Rows,
+    header::DeltaHeader,
+    payload::{Payload, control::Control, metadata::MetadataEdit},
     pipeline::{
         apply::{Applier, BatchApplyError, Outcome, Refusal, Undo},
-        sequencer::{Position, Sequencer, SlotState},
+        sequencer::{Position, PrepareError, Prepared, Sequencer, SlotState},
     },
     record::Record,
-    testing::{Memory, view},
+    store::{Cleanup, Replica, SliceStore, state_digest},
+    testing::{Memory, frame, view},
 };
 use proptest::prelude::*;
 
 /// A compactor's memory.
-struct Work {
+pub(super) struct Work {
     touched: Vec<Touched>,
     index: Vec<u32>,
     rows: Vec<f32>,
@@ -27,7 +31,7 @@ struct Work {
 }
 
 impl Work {
-    fn new(dim: usize, entities: usize, text: usize) -> Self {
+    pub(super) fn new(dim: usize, entities: usize, text: usize) -> Self {
         Self {
             touched: vec![Touched::default(); entities],
             index: vec![0; (2 * entities).next_power_of_two()],
@@ -38,7 +42,17 @@ impl Work {
         }
     }
 
-    fn compactor(&mut self, dim: usize, from: Position) -> Compactor<'_> {
+    pub(super) fn compactor(&mut self, dim: usize, from: Position) -> Compactor<'_> {
+        self.compactor_over(dim, from, NoRows)
+    }
+
+    /// Over the rows before the range.
+    pub(super) fn compactor_over<B: Rows>(
+        &mut self,
+        dim: usize,
+        from: Position,
+        base: B,
+    ) -> Compactor<'_, B> {
         let memory = CompactMemory {
             touched: &mut self.touched,
             index: &mut self.index,
@@ -47,11 +61,11 @@ impl Work {
             text: &mut self.text,
             scratch: &mut self.scratch,
         };
-        Compactor::new(u32::try_from(dim).unwrap(), from, memory)
+        Compactor::with_base(u32::try_from(dim).unwrap(), from, memory, base)
     }
 }
 
-fn finish(compactor: &mut Compactor<'_>) -> Vec<u8> {
+pub(super) fn finish<B: Rows>(compactor: &mut Compactor<'_, B>) -> Vec<u8> {
     let mut out = vec![0; compactor.size_max()];
     let size = compactor.finish(&mut out).unwrap();
     out.truncate(size);
@@ -60,15 +74,25 @@ fn finish(compactor: &mut Compactor<'_>) -> Vec<u8> {
 
 /// Segments of `frames` by a workspace that must hold each record alone.
 fn compact(log: &RandomLog, from: Position, entities: usize, text: usize) -> Vec<Vec<u8>> {
+    let mut memory = Memory::new(log.dim, SLOTS, ATTRIBUTES);
+    let base = memory.store_with_base(&log.base);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(from, &mut scratch);
+    let mut undo = vec![0; 1 << 20];
     let mut work = Work::new(log.dim, entities, text);
-    let mut compactor = work.compactor(log.dim, from);
+    let mut compactor = work.compactor_over(log.dim, from, base);
     let mut segments = vec![];
     for frame in &log.frames {
         let record = Record::parse(frame).unwrap();
         while let Err(error) = compactor.push(&record) {
             assert!(matches!(error, CompactError::Full { .. }), "{error}");
             assert!(!compactor.is_empty(), "a record alone fits");
-            segments.push(finish(&mut compactor));
+            let bytes = finish(&mut compactor);
+            let segment = RangeSegment::parse(&bytes).unwrap();
+            applier
+                .apply_range(&segment, compactor.base_mut(), &mut Undo::new(&mut undo))
+                .unwrap();
+            segments.push(bytes);
         }
     }
     if !compactor.is_empty() {
@@ -94,7 +118,17 @@ fn replay_segments(log: &RandomLog, segments: &[Vec<u8>]) -> (Shown, Position) {
         let again = applier.apply_range(&segment, &mut store, &mut undo);
         assert_eq!(again, Ok(Outcome::Duplicate));
     }
-    (shown(&store), applier.current_position())
+    (cleaned(&mut store), applier.current_position())
+}
+
+/// What a replica shows once it has given up what deleted slots keep: of an entity that was
+/// inserted and deleted within a segment, it never had it.
+fn cleaned(store: &mut SliceStore<'_>) -> Shown {
+    let digest = state_digest(store);
+    let all = Cleanup::default().step(store, u64::MAX, u32::MAX);
+    assert!(all.done);
+    assert_eq!(state_digest(store), digest);
+    shown(store)
 }
 
 fn replay_records(log: &RandomLog) -> (Shown, Position, Position) {
@@ -107,7 +141,7 @@ fn replay_records(log: &RandomLog) -> (Shown, Position, Position) {
         let record = Record::parse(frame).unwrap();
         applier.apply_delta(&record, &mut store).unwrap();
     }
-    (shown(&store), applier.current_position(), start)
+    (cleaned(&mut store), applier.current_position(), start)
 }
 
 proptest! {
@@ -195,6 +229,90 @@ fn what_swings_back_and_forth_comes_to_rest_in_one_record() {
     assert_eq!(found.0[0].last_sequence, 1_000);
 }
 
+/// The frame that `prepare` writes.
+fn next_frame<'s>(
+    sequencer: &mut Sequencer<'s>,
+    prepare: impl FnOnce(&Sequencer<'s>, &mut [u8]) -> Result<Prepared, PrepareError>,
+) -> Vec<u8> {
+    let mut out = [0; 256];
+    let prepared = prepare(sequencer, &mut out).unwrap();
+    let header = prepared.header;
+    sequencer.commit(prepared);
+    [&header.to_bytes()[..], &out[..header.payload_size as usize]].concat()
+}
+
+#[test]
+fn what_is_inserted_and_deleted_leaves_its_slot_alone() {
+    let mut slots = [SlotState::default(); 2];
+    let mut sequencer = Sequencer::new(2, &mut slots, 0, Position::START);
+    let (key, row) = (&b"k"[..], [1.0, 2.0]);
+    let edit = MetadataEdit {
+        key,
+        old: None,
+        new: Some(b"v"),
+    };
+    let frames = vec![
+        next_frame(&mut sequencer, |sequencer, out| {
+            sequencer.prepare_insert(b"gone", &row, &[edit], out, None)
+        }),
+        next_frame(&mut sequencer, |sequencer, out| {
+            sequencer.prepare_update(0, &row, &[1.0, 3.0], &[], out, None)
+        }),
+        next_frame(&mut sequencer, |sequencer, out| {
+            sequencer.prepare_delete(0, out)
+        }),
+        next_frame(&mut sequencer, |sequencer, out| {
+            sequencer.prepare_insert(b"b", &row, &[], out, None)
+        }),
+    ];
+    let position = sequencer.position();
+    let log = RandomLog {
+        dim: 2,
+        base: vec![],
+        frames,
+    };
+    let segment = compact(&log, Position::START, 2, 100).remove(0);
+    let parsed = RangeSegment::parse(&segment).unwrap();
+    let records: Vec<_> = parsed.records().collect();
+    assert_eq!(records.len(), 2);
+    let erased = records[0].payload();
+    let Payload::Control(Control::Erased { slot: 0, .. }) = erased else {
+        panic!("{erased:?}");
+    };
+    assert_eq!(
+        (records[0].size(), records[0].header().sequence),
+        (64 + 16, 3)
+    );
+    let (found, end) = replay_segments(&log, std::slice::from_ref(&segment));
+    assert_eq!(end, position);
+    assert_eq!((found.0[0].last_sequence, found.0[0].deleted), (3, true));
+    assert_eq!(found.0[0].row, [0, 0]);
+    assert_eq!(found, replay_records(&log).0);
+    // A store without room for the second refuses the first too.
+    let mut memory = Memory::new(2, 1, 100);
+    let mut store = memory.store();
+    let before = view(&store);
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(Position::START, &mut scratch);
+    let mut undo = [0; 400];
+    let refused = applier.apply_range(&parsed, &mut store, &mut Undo::new(&mut undo));
+    assert!(
+        matches!(refused, Err(BatchApplyError::Apply(_))),
+        "{refused:?}"
+    );
+    assert_eq!((view(&store), state_digest(&store)), (before, 0));
+    // In a stream it is refused, as the segment's head is.
+    let mut scratch = [0; SCRATCH];
+    let mut applier = Applier::new(parsed.from(), &mut scratch);
+    let single = DeltaHeader {
+        sequence: 1,
+        ..*records[0].header()
+    };
+    let single = frame(single, records[0].payload_bytes());
+    let refused = applier.apply_delta(&Record::parse(&single).unwrap(), &mut store);
+    assert_eq!(refused.unwrap_err().reason, Refusal::Segment);
+}
+
 #[test]
 fn a_segment_applies_at_its_beginning_alone_and_wholly() {
     let (frames, _) = updates(&[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]);
@@ -245,7 +363,6 @@ fn a_segment_applies_at_its_beginning_alone_and_wholly() {
         BatchApplyError::UndoTooSmall { given: 60, .. }
     ));
     // A replica whose row is not what its digest says.
-    use crate::store::Replica;
     store.row_mut(0)[1] = 9.0;
     let error = reason(refused(&mut applier, &mut store, &mut undo));
     assert!(matches!(error, Refusal::Diverged { .. }));

@@ -18,6 +18,7 @@ macro_rules! primary {
     };
 }
 
+mod log;
 mod refused;
 mod renumber;
 

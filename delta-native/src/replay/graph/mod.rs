@@ -18,7 +18,6 @@ mod search;
 mod tests;
 mod writer;
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread;
 use std::time::Instant;
 
@@ -36,7 +35,6 @@ use delta_core::store::{Replica, ReplicaGraph, SliceStore};
 
 use super::ReplayError;
 use super::pass::{self, Mode, Shared, follow};
-use crate::clock::StdClock;
 use crate::index::{GraphMemory, IndexKind, IndexParameters, VectorIndex};
 use crate::memory::filled;
 use crate::region::HeapRegion;
@@ -133,12 +131,7 @@ fn replicate<'m, 's, I: VectorIndex, M: Mem + Send>(
     consumer: Consumer<M>,
     store: &mut SliceStore<'_>,
 ) -> Result<Replicated<'m, 's, I, M>, ReplayError> {
-    let shared = Shared {
-        clock: StdClock::new(),
-        mode: Mode::Throughput { batch: 1 },
-        applied: AtomicU64::new(0),
-        stop: AtomicBool::new(false),
-    };
+    let shared = Shared::new(Mode::Throughput { batch: 1 });
     let mut scratch = vec![0; Applier::scratch_size_max(stream.dim())];
     let (written, applied) = thread::scope(|scope| {
         let written = scope.spawn(|| write_all(stream, index, shadow, capture, &shared));

@@ -2,14 +2,14 @@
 
 use delta_core::pipeline::apply::{Applier, Apply};
 use delta_core::pipeline::derive::{
-    Derived, DerivedConfig, DerivedMemory, Entity, Project, Select, SlotShard,
+    Derived, DerivedConfig, DerivedMemory, Entity, IdShard, Project, Select, SlotShard,
 };
 use delta_core::pipeline::sequencer::{Position, SlotState};
 use delta_core::ring::{Geometry, Region};
 use delta_core::store::{Replica, SliceMemory, state_digest};
 
 use super::log::{Log, scratch_size};
-use super::{Filter, ReplicaMemory, StageError, StageReport, Stages, apply};
+use super::{Filter, ReplicaMemory, RouteBy, StageError, StageReport, Stages, apply};
 use crate::memory::filled;
 use crate::region::HeapRegion;
 use crate::stream::Stream;
@@ -19,12 +19,19 @@ const STAGE: &str = "derived";
 /// What the filter selects, of one part.
 struct Part<'f> {
     filter: &'f Filter,
-    shard: SlotShard,
+    by: RouteBy,
+    shard: u32,
+    count: u32,
 }
 
 impl Select for Part<'_> {
     fn selects(&self, entity: &Entity<'_>) -> bool {
-        self.shard.selects(entity) && self.filter.selects(entity)
+        let (shard, count) = (self.shard, self.count);
+        let routed = match self.by {
+            RouteBy::Slot => SlotShard { shard, count }.selects(entity),
+            RouteBy::Hash => IdShard { shard, count }.selects(entity),
+        };
+        routed && self.filter.selects(entity)
     }
 }
 
@@ -40,10 +47,11 @@ pub(super) fn derive(
     let count = stages.route.unwrap_or(1).max(1);
     let (mut identical, mut parts) = (true, Vec::new());
     for shard in 0..count {
-        let shard = SlotShard { shard, count };
         let part = Part {
             filter: &filter,
+            by: stages.route_by,
             shard,
+            count,
         };
         let (same, records, entities) = one(stream, log, part, &dims)?;
         identical &= same;

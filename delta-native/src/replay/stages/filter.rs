@@ -10,7 +10,7 @@ use delta_core::pipeline::derive::{Entity, Operations, Select};
 /// | term | selects |
 /// |---|---|
 /// | `op=insert+update+delete` | these operations (an entity without its insert never appears) |
-/// | `id=PREFIX` | entities whose ids begin so |
+/// | `id=PREFIX` | entities whose ids begin so: a namespace |
 /// | `slot%N=K` | entities by slot |
 /// | `hash%N=K` | entities by hash of the id |
 ///

@@ -3,6 +3,7 @@
 //! primary's digest.
 
 mod chaos;
+mod compact;
 mod derived;
 mod filter;
 mod log;
@@ -12,8 +13,7 @@ use log::Log;
 
 use std::time::Instant;
 
-use delta_core::compact::{CompactError, CompactMemory, Compactor, RangeSegment, Touched};
-use delta_core::pipeline::apply::{Applier, Undo};
+use delta_core::pipeline::apply::Applier;
 use delta_core::pipeline::gate::{Gate, GateConfig, GatedError, GatedOutcome};
 use delta_core::pipeline::sequencer::Position;
 use delta_core::record::Record;
@@ -22,6 +22,16 @@ use delta_core::store::{Replica, SliceMemory, SliceStore, Slot, state_digest};
 use crate::memory::{OutOfMemory, filled};
 use crate::stream::Stream;
 use crate::workers::{ShardedReplica, WorkersError, run};
+
+/// What a route goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RouteBy {
+    /// The slot: parts of equal size.
+    #[default]
+    Slot,
+    /// The hash of the id: an id that comes back is in the same part again.
+    Hash,
+}
 
 /// Which stages to run.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +44,8 @@ pub struct Stages {
     pub project: Option<u32>,
     /// Split into so many derived streams.
     pub route: Option<u32>,
+    /// What decides which of them an entity belongs to.
+    pub route_by: RouteBy,
     /// Apply behind a gate.
     pub gate: Option<GateConfig>,
     /// Compact the log and replay the segments.
@@ -109,7 +121,7 @@ pub fn run_stages(stream: &Stream, stages: &Stages) -> Result<Vec<StageReport>, 
         reports.push(gated(stream, &log, config)?);
     }
     if stages.compact {
-        reports.push(compacted(stream, &log)?);
+        reports.push(compact::compacted(stream, &log)?);
     }
     if let Some(seed) = stages.chaos {
         reports.push(chaos::chaos(stream, &log, seed)?);
@@ -227,88 +239,6 @@ fn gated(stream: &Stream, log: &Log, config: GateConfig) -> Result<StageReport, 
             now_us / 1_000
         ),
     })
-}
-
-fn compacted(stream: &Stream, log: &Log) -> Result<StageReport, StageError> {
-    let refused = StageError::refused("compact");
-    let dim = stream.dim() as usize;
-    // A range of so many entities: memory that does not grow with the stream.
-    let entities = 16_384_usize.min(stream.slots() as usize).max(1);
-    let mut touched = filled(entities, 1, Touched::default())?;
-    let mut index = filled((2 * entities).next_power_of_two(), 1, 0_u32)?;
-    let mut rows = filled(entities, dim, 0.0_f32)?;
-    let mut changed = filled(entities, dim.div_ceil(64), 0_u64)?;
-    let mut text = filled(super::pass::attributes_size(stream) * 2, 1, 0_u8)?;
-    let mut work_scratch = filled(log::scratch_size(stream.dim()), 1, 0_u8)?;
-    let memory = CompactMemory {
-        touched: &mut touched,
-        index: &mut index,
-        rows: &mut rows,
-        changed: &mut changed,
-        text: &mut text,
-        scratch: &mut work_scratch,
-    };
-    let mut compactor = Compactor::new(stream.dim(), Position::START, memory);
-    let mut segments = Vec::new();
-    let mut finish = |compactor: &mut Compactor<'_>| {
-        let mut out = vec![0; compactor.size_max()];
-        let size = compactor
-            .finish(&mut out)
-            .map_err(|error| refused(&error))?;
-        out.truncate(size);
-        segments.push(out);
-        Ok::<_, StageError>(())
-    };
-    let start = Instant::now();
-    for record in log.records() {
-        match compactor.push(&record) {
-            Ok(()) => {}
-            Err(CompactError::Full { .. }) => {
-                finish(&mut compactor)?;
-                compactor
-                    .push(&record)
-                    .map_err(|error| StageError::refused("compact")(&error))?;
-            }
-            Err(error) => return Err(StageError::refused("compact")(&error)),
-        }
-    }
-    if !compactor.is_empty() {
-        finish(&mut compactor)?;
-    }
-    let rate = per_second(log.bytes.len() as u64, start);
-    let size = segments.iter().map(Vec::len).sum::<usize>();
-    let identical = replay_segments(stream, log, &segments)?;
-    Ok(StageReport {
-        stage: "compact",
-        identical,
-        summary: format!(
-            "{} bytes of {} records to {size} bytes in {} segments, {:.2} GB/s",
-            log.bytes.len(),
-            log.frames.len(),
-            segments.len(),
-            rate / 1e9
-        ),
-    })
-}
-
-/// Whether the segments lead a new replica to where the log leads.
-fn replay_segments(stream: &Stream, log: &Log, segments: &[Vec<u8>]) -> Result<bool, StageError> {
-    let refused = StageError::refused("compact");
-    let mut memory = ReplicaMemory::new(stream, stream.dim())?;
-    let (mut store, scratch) = memory.store(stream.dim());
-    let mut applier = Applier::new(Position::START, scratch);
-    let largest = segments.iter().map(Vec::len).max().unwrap_or(0);
-    let row_undo = 200 + 4 * stream.dim() as usize;
-    let mut undo = filled(8 * largest + row_undo * stream.slots() as usize, 1, 0_u8)?;
-    let mut undo = Undo::new(&mut undo);
-    for segment in segments {
-        let segment = RangeSegment::parse(segment).map_err(|error| refused(&error))?;
-        applier
-            .apply_range(&segment, &mut store, &mut undo)
-            .map_err(|error| refused(&error))?;
-    }
-    let position = applier.current_position();
-    Ok(position == log.position && state_digest(&store) == log.position.digest)
 }
 
 /// Applies `record`, which must be taken.

@@ -7,6 +7,7 @@ fn all() -> Stages {
         filter: Some("op=insert+update,slot%3=1".parse().unwrap()),
         project: Some(16),
         route: Some(2),
+        route_by: RouteBy::Hash,
         gate: Some(GateConfig::BALANCED),
         compact: true,
         chaos: Some(7),
