@@ -7,7 +7,8 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use delta_core::graph::Adjacency;
 use delta_core::graph::search::{Candidate, Neighbour, SearchScratch, SliceRows};
-use delta_core::kernel::distance::Query;
+use delta_core::kernel::{VectorUnit, distance::Query};
+use delta_native::cpu::vector_unit;
 use delta_native::index::{Found, VectorIndex};
 
 #[cfg(feature = "graph-peers")]
@@ -19,6 +20,7 @@ struct GraphSearch<'r> {
     graph: Adjacency<'static>,
     rows: SliceRows<'r>,
     scratch: SearchScratch<'static>,
+    unit: VectorUnit,
 }
 
 impl<'r> GraphSearch<'r> {
@@ -27,13 +29,14 @@ impl<'r> GraphSearch<'r> {
         Self {
             graph,
             rows: rows.slices(),
+            unit: vector_unit(),
             scratch: SearchScratch::new(pool, vec![0; NODES as usize].leak()),
         }
     }
 
     fn search(&mut self, ef: u32, query: &[f32]) -> ([Neighbour; COUNT], usize) {
         let mut out = [Neighbour::default(); COUNT];
-        let query = Query::new(PARAMETERS.metric, query);
+        let query = Query::new(PARAMETERS.metric, query).on(self.unit);
         let count = self
             .graph
             .search(&self.rows, &query, ef as usize, &mut self.scratch, &mut out);

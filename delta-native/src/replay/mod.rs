@@ -22,7 +22,7 @@ mod synthetic;
 mod writer;
 
 use delta_core::codec::Encoding;
-use delta_core::graph::search::SearchError;
+use delta_core::graph::{EditError, search::SearchError};
 use delta_core::pipeline::{apply::PollError, batch::BatchError, capture::CaptureError};
 use delta_core::ring;
 
@@ -114,6 +114,9 @@ pub enum ReplayError {
         /// Why.
         error: CapturedIndexError<IndexError>,
     },
+    /// A graph change that was applied once was refused when applied alone.
+    #[error(transparent)]
+    Links(EditError),
     /// The index cannot be searched.
     #[error("the index cannot be searched: {0}")]
     SearchIndex(IndexError),

@@ -1,5 +1,6 @@
 //! The memory of a replica with a graph.
 
+use delta_core::graph::Adjacency;
 use delta_core::kernel::distance::Metric;
 use delta_core::store::{ReplicaGraph, SliceMemory, SliceStore, Slot};
 
@@ -30,6 +31,11 @@ impl ReplicaMemory {
             attributes: filled(attributes_size(stream), 1, 0)?,
             graph: GraphMemory::new(parameters.shape())?,
         })
+    }
+
+    /// An empty graph on its own.
+    pub(super) fn empty_graph(&mut self) -> Adjacency<'_> {
+        self.graph.empty_graph()
     }
 
     /// An empty replica.

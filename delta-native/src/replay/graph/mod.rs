@@ -19,9 +19,10 @@ mod tests;
 mod writer;
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use delta_core::codec::lz4::Lz4Scratch;
+use delta_core::graph::encode::Change;
 use delta_core::graph::search::SliceRows;
 use delta_core::graph::{Adjacency, GraphParameters};
 use delta_core::header::Operation;
@@ -111,7 +112,7 @@ fn run_with<I: VectorIndex>(
         &mut store,
     )?;
 
-    let timing = time_apply(stream, &parameters, &recorder)?;
+    let timing = Timing::of(stream, &parameters, &recorder)?;
     Findings {
         parameters: &parameters,
         written: &written,
@@ -151,24 +152,59 @@ fn replicate<'m, 's, I: VectorIndex, M: Mem + Send>(
     pass::both(written, applied)
 }
 
+/// Times each is measured; the median counts.
+const PASSES: usize = 3;
+
 struct Timing {
     apply_ms: f64,
     insert_ns: f64,
+    links_ms: f64,
 }
 
-/// Applies what travelled once more, to a fresh replica, on this thread alone.
-fn time_apply(
-    stream: &Stream,
-    parameters: &IndexParameters,
-    recorder: &Recorder,
-) -> Result<Timing, ReplayError> {
-    let mut memory = ReplicaMemory::new(stream, parameters)?;
-    let mut store = memory.store();
-    let mut scratch = vec![0; Applier::scratch_size_max(stream.dim())];
+impl Timing {
+    /// What travelled, applied again on this thread alone, whole and then its links alone.
+    fn of(
+        stream: &Stream,
+        parameters: &IndexParameters,
+        recorder: &Recorder,
+    ) -> Result<Self, ReplayError> {
+        let mut memory = ReplicaMemory::new(stream, parameters)?;
+        let mut records = [[0.0; 2]; PASSES];
+        for pass in &mut records {
+            *pass = apply_records(&mut memory.store(), recorder)?;
+        }
+        let mut links = [[0.0]; PASSES];
+        for pass in &mut links {
+            *pass = [apply_links(memory.empty_graph(), recorder)?];
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let inserts = recorder.inserts.max(1) as f64;
+        let [apply_ms, insert_ms] = median(records);
+        let [links_ms] = median(links);
+        Ok(Self {
+            apply_ms,
+            insert_ns: insert_ms * 1e6 / inserts,
+            links_ms,
+        })
+    }
+}
+
+/// The median of each figure.
+fn median<const N: usize>(passes: [[f64; N]; PASSES]) -> [f64; N] {
+    std::array::from_fn(|figure| {
+        let mut values = passes.map(|pass| pass.get(figure).copied().unwrap_or_default());
+        values.sort_unstable_by(f64::total_cmp);
+        values.get(PASSES / 2).copied().unwrap_or_default()
+    })
+}
+
+/// Checks and applies all records; milliseconds of all, and of the inserts.
+fn apply_records(store: &mut SliceStore<'_>, recorder: &Recorder) -> Result<[f64; 2], ReplayError> {
+    let mut scratch = vec![0; Applier::scratch_size_max(store.dim())];
     let mut applier = Applier::new(Position::START, &mut scratch);
     let mut rest = recorder.stream.as_slice();
     let start = Instant::now();
-    let (mut inserts_s, mut run) = (0.0, None);
+    let (mut inserts, mut run) = (Duration::ZERO, None);
     while !rest.is_empty() {
         let (record, after) =
             Record::split(rest).map_err(|error| ReplayError::Apply(PollError::Record(error)))?;
@@ -176,21 +212,33 @@ fn time_apply(
         match (record.header().operation == Operation::Insert, run) {
             (true, None) => run = Some(Instant::now()),
             (false, Some(since)) => {
-                inserts_s += Instant::elapsed(&since).as_secs_f64();
+                inserts += Instant::elapsed(&since);
                 run = None;
             }
             _ => {}
         }
         applier
-            .apply_delta(&record, &mut store)
+            .apply_delta(&record, store)
             .map_err(|error| ReplayError::Apply(PollError::Apply(error)))?;
         rest = after;
     }
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    Ok(Timing {
-        apply_ms: start.elapsed().as_secs_f64() * 1e3,
-        insert_ns: inserts_s * 1e9 / recorder.inserts.max(1) as f64,
-    })
+    Ok([start.elapsed(), inserts].map(|time| time.as_secs_f64() * 1e3))
+}
+
+/// Checks and makes the graph changes alone; milliseconds of all.
+fn apply_links(mut graph: Adjacency<'_>, recorder: &Recorder) -> Result<f64, ReplayError> {
+    let start = Instant::now();
+    let mut rest = recorder.changes.as_slice();
+    while let Some((size, after)) = rest.split_first_chunk() {
+        let size = u32::from_le_bytes(*size) as usize;
+        let (change, after) = after.split_at_checked(size).unwrap_or_default();
+        // It was checked when its record was.
+        if let Ok(change) = Change::parse(change) {
+            graph.apply(change).map_err(ReplayError::Links)?;
+        }
+        rest = after;
+    }
+    Ok(start.elapsed().as_secs_f64() * 1e3)
 }
 
 /// Both sides at the end of the stream.
@@ -258,6 +306,8 @@ impl<I: VectorIndex, M: Mem> Findings<'_, '_, '_, I, M> {
             rebuild_ms,
             apply_ms: timing.apply_ms,
             rebuild_ratio: rebuild_ms / timing.apply_ms.max(1e-6),
+            links_ms: timing.links_ms,
+            links_rebuild_ratio: rebuild_ms / timing.links_ms.max(1e-6),
             queries: queries.len(),
             search_equal: expected.equal(&answers),
             recall_at_10: PerSide {

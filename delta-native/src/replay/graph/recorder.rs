@@ -11,6 +11,8 @@ use delta_core::record::Record;
 pub(super) struct Recorder {
     /// All records, one behind another.
     pub(super) stream: Vec<u8>,
+    /// Their graph changes, each behind its size as a u32.
+    pub(super) changes: Vec<u8>,
     pub(super) inserts: u64,
     /// Bytes of the graph changes of inserts.
     pub(super) insert_change_bytes: u64,
@@ -22,7 +24,14 @@ pub(super) struct Recorder {
 
 impl Recorder {
     fn change(&mut self, change: Option<Change<'_>>) {
-        for edit in change.into_iter().flatten() {
+        let Some(change) = change else {
+            return;
+        };
+        // A payload's size fits 32 bits.
+        let size = u32::try_from(change.as_bytes().len()).unwrap_or(u32::MAX);
+        self.changes.extend_from_slice(&size.to_le_bytes());
+        self.changes.extend_from_slice(change.as_bytes());
+        for edit in change {
             let Edit::List { change, .. } = edit else {
                 continue;
             };

@@ -33,6 +33,10 @@ pub struct GraphReport {
     pub apply_ms: f64,
     /// `rebuild_ms / apply_ms`.
     pub rebuild_ratio: f64,
+    /// Milliseconds in which all graph changes alone are checked and made: no rows, no checksums.
+    pub links_ms: f64,
+    /// `rebuild_ms / links_ms`.
+    pub links_rebuild_ratio: f64,
     /// Searches made.
     pub queries: usize,
     /// Every search found the same ids at the same distances, bit for bit, in the primary's shadow

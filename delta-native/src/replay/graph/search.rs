@@ -7,6 +7,7 @@ use delta_core::graph::search::{Candidate, Neighbour, SearchScratch, SliceRows};
 use delta_core::kernel::distance::{Metric, Query, order_key};
 
 use super::super::ReplayError;
+use crate::cpu::vector_unit;
 use crate::index::{Found, IndexError, VectorIndex};
 use crate::stream::Stream;
 
@@ -76,12 +77,13 @@ pub(super) fn by_graph(
     queries: &[Vec<f32>],
     ef: usize,
 ) -> Result<Answers, ReplayError> {
+    let unit = vector_unit();
     let mut pool = vec![Candidate::default(); POOL * ef.max(COUNT)];
     let mut visited = vec![0; side.graph.node_count() as usize];
     let mut scratch = SearchScratch::new(&mut pool, &mut visited);
     answers(queries, |query, found| {
         found.resize(COUNT, Neighbour::default());
-        let query = Query::new(metric, query);
+        let query = Query::new(metric, query).on(unit);
         let count = side
             .graph
             .search(&side.rows, &query, ef, &mut scratch, found);
@@ -132,10 +134,11 @@ fn answers<E>(
 
 /// The distance that the [`COUNT`] nearest rows that are no tombstones keep, of every query.
 pub(super) fn exact(side: &Side<'_>, metric: Metric, queries: &[Vec<f32>]) -> Vec<Vec<u32>> {
+    let unit = vector_unit();
     queries
         .iter()
         .map(|query| {
-            let query = Query::new(metric, query);
+            let query = Query::new(metric, query).on(unit);
             let live = (0..side.graph.node_count()).filter(|&slot| !side.graph.is_tombstone(slot));
             let mut keys: Vec<u32> = live.map(|slot| key(side, &query, slot)).collect();
             let count = keys.len().min(COUNT);
@@ -158,9 +161,10 @@ pub(super) fn recall(
     exact: &[Vec<u32>],
     answers: &Answers,
 ) -> f64 {
+    let unit = vector_unit();
     let (mut hits, mut wanted) = (0_usize, 0_usize);
     for ((query, exact), found) in queries.iter().zip(exact).zip(&answers.found) {
-        let query = Query::new(metric, query);
+        let query = Query::new(metric, query).on(unit);
         let furthest = exact.last().copied().unwrap_or(0);
         let near = found
             .iter()
