@@ -20,6 +20,8 @@ pub enum IndexOperation {
     Update,
     /// Makes a node a tombstone.
     Delete,
+    /// Links a node anew, its row as it is.
+    Relink,
 }
 
 /// Why an operation did not become a record.
@@ -194,6 +196,30 @@ impl<'m, I: IndexView, M: Mem> CapturedIndex<'m, I, M> {
              }| {
                 let change = graph.delete(index, slot, change)?;
                 Ok(capture.delete_with_graph(slot, change)?)
+            },
+        )
+    }
+
+    /// Links the node of `slot` anew, its row as it is: what a repair after a deletion does with
+    /// the neighbours that a tombstone left. The record carries links alone.
+    ///
+    /// # Errors
+    /// See [`CapturedIndexError`].
+    pub fn relink<E>(
+        &mut self,
+        slot: u32,
+        link: impl FnOnce(&mut I, u32) -> Result<(), E>,
+    ) -> Result<(), CapturedIndexError<E>> {
+        self.run(IndexOperation::Relink, slot, link)?;
+        self.send(
+            |Parts {
+                 index,
+                 graph,
+                 capture,
+                 change,
+             }| {
+                let change = graph.update(index, slot, change)?;
+                Ok(capture.reindex(change)?)
             },
         )
     }

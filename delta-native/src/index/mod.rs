@@ -28,6 +28,8 @@ mod captured;
 mod hnsw_stable;
 mod memory;
 #[cfg(test)]
+mod repair_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(feature = "usearch")]
 mod usearch;

@@ -11,9 +11,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DIM: usize = 12;
+pub(super) const DIM: usize = 12;
 
-fn parameters(nodes_max: u32) -> IndexParameters {
+pub(super) fn parameters(nodes_max: u32) -> IndexParameters {
     IndexParameters {
         dim: DIM as u32,
         nodes_max,
@@ -24,7 +24,7 @@ fn parameters(nodes_max: u32) -> IndexParameters {
 }
 
 /// Rows around a few centres, the same for the same seed.
-fn rows(count: usize, mut seed: u64) -> Vec<[f32; DIM]> {
+pub(super) fn rows(count: usize, mut seed: u64) -> Vec<[f32; DIM]> {
     let mut random = || {
         seed ^= seed << 13;
         seed ^= seed >> 7;
