@@ -26,5 +26,6 @@ for (const path of paths) {
     for (const line of printed.trimEnd().split("\n")) console.log(`# ${line}`);
     assert.equal(result, 1, printed);
     assert.match(printed, /replica: identical/);
+    assert.match(printed, /graph: 97 lines/);
   });
 }

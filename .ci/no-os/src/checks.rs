@@ -1,5 +1,6 @@
 //! What is checked. No part of it knows the target.
 
+mod replica;
 mod ring;
 
 use core::fmt;
@@ -33,6 +34,7 @@ pub struct Memory {
     replica: [f32; ROWS_SIZE],
     attributes: [u8; 1024],
     scratch: [u8; 256],
+    graph: replica::Memory,
 }
 
 impl Memory {
@@ -43,6 +45,7 @@ impl Memory {
             replica: [0.0; ROWS_SIZE],
             attributes: [0; 1024],
             scratch: [0; 256],
+            graph: replica::Memory::new(),
         }
     }
 }
@@ -68,6 +71,7 @@ pub struct Report {
     deltas: u32,
     frames: u32,
     digest: u64,
+    searches: u32,
 }
 
 impl fmt::Display for Report {
@@ -84,10 +88,15 @@ impl fmt::Display for Report {
             self.kernels
         )?;
         writeln!(f, "golden: {} frames applied", self.frames)?;
-        write!(
+        writeln!(
             f,
             "replica: identical after {} deltas, digest {:016x}",
             self.deltas, self.digest
+        )?;
+        write!(
+            f,
+            "graph: {} lines of ids and distance bits as everywhere",
+            self.searches
         )
     }
 }
@@ -99,6 +108,7 @@ pub fn run(memory: &mut Memory) -> Result<Report, Failure> {
     let rows = diffs()?;
     let frames = golden(memory)?;
     let (deltas, digest) = replicate(memory)?;
+    let searches = replica::run(&mut memory.graph)?;
     Ok(Report {
         records,
         full,
@@ -107,6 +117,7 @@ pub fn run(memory: &mut Memory) -> Result<Report, Failure> {
         deltas,
         frames,
         digest,
+        searches,
     })
 }
 

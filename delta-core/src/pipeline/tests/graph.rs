@@ -18,6 +18,7 @@ macro_rules! primary {
     };
 }
 
+mod everywhere;
 mod log;
 mod refused;
 mod renumber;
