@@ -1,8 +1,11 @@
 //! A graph without its tombstones: nodes renumbered, lists repaired.
 //!
 //! What a list loses with a tombstone, it regains from behind it: the nearest nodes that the
-//! tombstone's own list leads to, through further tombstones if need be. Distances are pinned and
+//! tombstone's own list leads to, through further tombstones if need be. A tombstone may have led to
+//! more nodes than those, so what is then out of reach is linked again. Distances are pinned and
 //! equal ones are ordered by slot, so all replicas of a graph make the same one.
+
+mod reach;
 
 use super::{Adjacency, Edit, EditError, ListChange, Slots, capture::lists::List, search::Rows};
 use crate::kernel::distance::{Metric, Query, order_key};
@@ -11,10 +14,11 @@ use crate::kernel::distance::{Metric, Query, order_key};
 pub const GONE: u32 = u32::MAX;
 
 impl Adjacency<'_> {
-    /// Fills this empty graph with the nodes of `source` that are no tombstones. `map` gives each
-    /// slot of `source` its new one, ascending and dense, or [`GONE`] to a tombstone; `rows` are
-    /// those of `source`, by its slots. O(nodes + edges), and for each list that loses neighbours
-    /// O(edges of the tombstones that it led to).
+    /// Fills this empty graph with the nodes of `source` that are no tombstones; on each of its
+    /// layers every node can be reached from the entry. `map` gives each slot of `source` its new
+    /// one, ascending and dense, or [`GONE`] to a tombstone; `rows` are by the new slots.
+    /// O(nodes + edges), for each list that loses neighbours O(edges of the tombstones that it led
+    /// to), and for each node that is out of reach O(its way from the entry).
     ///
     /// # Errors
     /// [`EditError`]: this graph is too small for it. It is then empty.
@@ -62,7 +66,7 @@ impl Adjacency<'_> {
         };
         for (old, slot, level) in nodes() {
             for layer in 0..=level {
-                let list = repair.list(layer, old);
+                let list = repair.list(layer, old, slot);
                 let change = ListChange::Replace(Slots::from(list.as_slice()));
                 self.apply([Edit::List {
                     layer,
@@ -73,9 +77,12 @@ impl Adjacency<'_> {
         }
         let entry = source.entry().and_then(|old| map.get(old as usize));
         match entry {
-            Some(&slot) if slot != GONE => self.apply([Edit::Entry { slot }]).map(|_| ()),
-            _ => Ok(()),
+            Some(&slot) if slot != GONE => {
+                self.apply([Edit::Entry { slot }])?;
+            }
+            _ => {}
         }
+        self.reach_all(rows, metric)
     }
 }
 
@@ -87,13 +94,13 @@ struct Repair<'r, 'm, R: ?Sized> {
 }
 
 impl<R: Rows + ?Sized> Repair<'_, '_, R> {
-    /// The new list of the node that was `old`.
-    fn list(&self, layer: u8, old: u32) -> List {
+    /// The list of the new node `slot` that was `old`.
+    fn list(&self, layer: u8, old: u32, slot: u32) -> List {
         let before = self.source.neighbours(layer, old).unwrap_or(&[]);
         let (mut list, mut gone) = (List::new(), List::new());
         for &to in before {
             match self.new_slot(to) {
-                Some(slot) => list.push(slot),
+                Some(to) => list.push(to),
                 None => gone.push(to),
             }
         }
@@ -102,30 +109,25 @@ impl<R: Rows + ?Sized> Repair<'_, '_, R> {
             return list;
         }
         let mut nearest = List::new();
-        let row = self.rows.row(old).unwrap_or(&[]);
-        let query = Query::new(self.metric, row);
+        let rank = rank_from(self.rows, self.metric, slot);
         let mut next = 0;
         while let Some(&passed) = gone.as_slice().get(next) {
             next += 1;
             for &to in self.source.neighbours(layer, passed).unwrap_or(&[]) {
-                let Some(slot) = self.new_slot(to) else {
+                let Some(new) = self.new_slot(to) else {
                     // As many tombstones as a list holds are passed for one list.
                     if !gone.as_slice().contains(&to) {
                         gone.push(to);
                     }
                     continue;
                 };
-                if to != old && !list.as_slice().contains(&slot) {
-                    let row = self.rows.row(to).unwrap_or(&[]);
-                    let key = order_key(query.distance_to(row));
-                    let rank = u64::from(key) << 32 | u64::from(slot);
-                    offer(&mut nearest, rank, lost);
+                if new != slot && !list.as_slice().contains(&new) {
+                    offer(&mut nearest, rank(new), lost);
                 }
             }
         }
-        for rank in nearest.as_slice() {
-            let [s0, s1, s2, s3, ..] = rank.to_le_bytes();
-            list.push(u32::from_le_bytes([s0, s1, s2, s3]));
+        for &rank in nearest.as_slice() {
+            list.push(slot_of(rank));
         }
         list.as_mut_slice().sort_unstable();
         list
@@ -135,6 +137,21 @@ impl<R: Rows + ?Sized> Repair<'_, '_, R> {
         let slot = self.map.get(old as usize).copied();
         slot.filter(|&slot| slot != GONE)
     }
+}
+
+/// The order of nodes as seen from one: by their distance from `slot`, then by slot.
+fn rank_from<R: Rows + ?Sized>(rows: &R, metric: Metric, slot: u32) -> impl Fn(u32) -> u64 {
+    let query = Query::new(metric, rows.row(slot).unwrap_or(&[]));
+    move |to| {
+        let distance = rows.row(to).map_or(f32::NAN, |row| query.distance_to(row));
+        u64::from(order_key(distance)) << 32 | u64::from(to)
+    }
+}
+
+/// The node of a rank.
+fn slot_of(rank: u64) -> u32 {
+    let [s0, s1, s2, s3, ..] = rank.to_le_bytes();
+    u32::from_le_bytes([s0, s1, s2, s3])
 }
 
 /// Keeps the `count` least ranks, ascending, each once.

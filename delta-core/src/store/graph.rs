@@ -51,7 +51,8 @@ impl<'a> ReplicaGraph<'a> {
         self.adjacency.restore(saved);
     }
 
-    /// Fills this empty graph with the nodes of `source` that live: [`Adjacency::renumber`].
+    /// Fills this empty graph with the nodes of `source` that live, `rows` by the new slots:
+    /// [`Adjacency::renumber`].
     ///
     /// # Errors
     /// [`EditError`].

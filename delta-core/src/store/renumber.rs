@@ -2,7 +2,7 @@
 
 use super::{Replica, ReplicaGraph, SliceStore, StoreError, state_digest};
 use crate::{
-    graph::{EditError, GraphParameters, renumber::GONE, search::Rows},
+    graph::{EditError, GraphParameters, renumber::GONE},
     payload::metadata::{self, MetadataChanges, MetadataEdit, MetadataError},
 };
 use core::fmt;
@@ -82,8 +82,8 @@ impl From<EditError> for RenumberError {
 }
 
 /// Copies what lives in `source` into the empty `target`: rows, ids and metadata under new, dense
-/// slots in their order, and the graph without its tombstones, its lists repaired. Returns the
-/// state digest of `target`; `map` then gives each old slot its new one, or [`GONE`].
+/// slots in their order, and the graph without its tombstones, its lists repaired and every
+/// node within reach of the entry. Returns the state digest of `target`; `map` then gives each old slot its new one, or [`GONE`].
 ///
 /// The result depends on the state alone: a primary and its replicas that renumber at the same
 /// position have equal bytes afterwards. Slots are numbers of one epoch, so a new one begins: the
@@ -124,8 +124,8 @@ pub fn renumber<R: Replica + ?Sized>(
             copy_row(source, old, target, scratch)?;
         }
     }
-    if let (Some(source_graph), Some(target_graph)) = (source.graph(), target.graph_mut()) {
-        target_graph.renumber(source_graph, &ReplicaRows(source), map)?;
+    if let (Some(source_graph), (Some(graph), rows)) = (source.graph(), target.graph_and_rows()) {
+        graph.renumber(source_graph, &rows, map)?;
     }
     Ok(state_digest(target))
 }
@@ -170,13 +170,4 @@ fn copy_pair(
     target.reserve_attributes(slot, &[], changes)?;
     target.change_metadata(slot, changes);
     Ok(())
-}
-
-/// Rows of a replica, for the graph's repair.
-struct ReplicaRows<'r, R: ?Sized>(&'r R);
-
-impl<R: Replica + ?Sized> Rows for ReplicaRows<'_, R> {
-    fn row(&self, slot: u32) -> Option<&[f32]> {
-        self.0.row(slot)
-    }
 }

@@ -2,7 +2,10 @@
 
 use super::{Replica, ReplicaGraph, Rewind, StoreError, attributes::Attributes, entity_sum};
 use crate::{
-    graph::{CheckedChange, SavedGraph, search::Rows},
+    graph::{
+        CheckedChange, SavedGraph,
+        search::{Rows, SliceRows},
+    },
     payload::metadata::MetadataChanges,
 };
 use core::ops::Range;
@@ -179,8 +182,11 @@ impl<'a> SliceStore<'a> {
         true
     }
 
-    pub(super) fn graph_mut(&mut self) -> Option<&mut ReplicaGraph<'a>> {
-        self.graph.as_mut()
+    pub(super) fn graph_and_rows(&mut self) -> (Option<&mut ReplicaGraph<'a>>, SliceRows<'_>) {
+        let dim = self.dim as usize;
+        let used = self.slot_count as usize * dim;
+        let values = self.rows.get(..used).unwrap_or_default();
+        (self.graph.as_mut(), SliceRows { dim, values })
     }
 
     fn slot(&self, slot: u32) -> Option<Slot> {

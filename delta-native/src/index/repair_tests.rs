@@ -70,9 +70,10 @@ fn dead_ends(store: &SliceStore<'_>) -> usize {
         .count()
 }
 
-/// Deletes a third of the nodes and relinks the neighbours of each: the graph is the index's at
-/// every record. Then both sides renumber what is left: nearly the same answers.
-fn repaired_and_renumbered<I: VectorIndex>() -> [usize; 2] {
+/// Deletes a third of the nodes, and if `repairs` relinks the neighbours of each: the graph is the
+/// index's at every record. Then both sides renumber what is left, of which every row can be found.
+/// Returns edges to tombstones before and after the last repair.
+fn deleted_and_renumbered<I: VectorIndex>(repairs: bool) -> [usize; 2] {
     let parameters = parameters(NODES as u32);
     let declared = GraphParameters::new(parameters.shape(), parameters.metric);
     let mut ring = StaticRing::<64, 65_536>::new();
@@ -101,16 +102,10 @@ fn repaired_and_renumbered<I: VectorIndex>() -> [usize; 2] {
         primary.delete(slot, I::delete).unwrap();
         follow(&mut replica);
         without_repair = dead_ends(&replica);
-        let neighbours = primary
-            .graph()
-            .shadow()
-            .neighbours(0, slot)
-            .unwrap()
-            .to_vec();
-        for neighbour in neighbours
-            .into_iter()
-            .filter(|neighbour| neighbour % 3 != 0)
-        {
+        let neighbours = primary.graph().shadow().neighbours(0, slot).unwrap();
+        let live = neighbours.iter().filter(|&neighbour| neighbour % 3 != 0);
+        let live: Vec<u32> = live.copied().filter(|_| repairs).collect();
+        for neighbour in live {
             let link = |index: &mut I, slot| index.update(slot, &rows[slot as usize]);
             primary.relink(neighbour, link).unwrap();
             follow(&mut replica);
@@ -133,22 +128,19 @@ fn repaired_and_renumbered<I: VectorIndex>() -> [usize; 2] {
         own.count()
     };
     let (before, after) = (found(&replica), found(&compact));
-    assert!(
-        10 * after >= 9 * before,
-        "{after} of {before} rows find themselves"
-    );
+    assert!(after >= before, "{after} of {before} rows find themselves");
     [without_repair, with_repair]
 }
 
 #[cfg(feature = "hnsw-stable")]
 #[test]
 fn hnsw_stable_repairs_and_is_renumbered() {
-    let [without, with] = repaired_and_renumbered::<super::HnswStable>();
+    let [without, with] = deleted_and_renumbered::<super::HnswStable>(true);
     assert!(with < without, "{with} of {without} edges to tombstones");
 }
 
 #[cfg(feature = "usearch")]
 #[test]
-fn usearch_relinks_and_is_renumbered() {
-    repaired_and_renumbered::<super::Usearch>();
+fn usearch_is_renumbered() {
+    deleted_and_renumbered::<super::Usearch>(false);
 }

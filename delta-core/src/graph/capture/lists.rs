@@ -27,6 +27,12 @@ impl<T: Copy + Default> List<T> {
         }
     }
 
+    pub(in crate::graph) fn pop(&mut self) -> Option<T> {
+        let last = *self.as_slice().last()?;
+        self.len -= 1;
+        Some(last)
+    }
+
     pub(in crate::graph) fn as_slice(&self) -> &[T] {
         self.items.get(..self.len).unwrap_or(&[])
     }
@@ -43,13 +49,11 @@ pub(super) struct Touched {
 }
 
 impl Touched {
-    pub(super) fn new(slot: u32) -> Self {
-        let mut touched = Self {
+    pub(super) fn new() -> Self {
+        Self {
             slots: [0; 2 * LIST_MAX + 1],
             len: 0,
-        };
-        touched.add(&[slot]);
-        touched
+        }
     }
 
     pub(super) fn add(&mut self, slots: &[u32]) {

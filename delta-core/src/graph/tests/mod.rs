@@ -11,6 +11,7 @@ mod golden;
 mod history;
 pub(crate) mod hnsw;
 mod refuse;
+mod renumber;
 mod search;
 
 use super::{Adjacency, Edit, GraphBuffers, GraphMemoryError, ListChange, Shape, Slots};
