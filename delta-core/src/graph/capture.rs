@@ -21,10 +21,14 @@ use lists::{LIST_MAX, List, Touched, between, link_between};
 pub trait IndexView {
     /// Level of a node; `None` if there is none.
     fn level(&self, slot: u32) -> Option<u8>;
-    /// Calls `visit` for every neighbour of `slot` on `layer`, in any order.
+    /// Calls `visit` for every neighbour of `slot` on `layer`, in any order, each once.
     fn visit_neighbours(&self, layer: u8, slot: u32, visit: &mut dyn FnMut(u32));
     /// Where the index starts its searches; `None` if it is empty.
     fn entry(&self) -> Option<u32>;
+    /// Calls `visit` for nodes whose lists on `layer`, which is above the level of `slot`, may have
+    /// changed when `slot` was linked anew: at most as many as a list of the layer holds; none,
+    /// unless an update can link beyond the level that a node was inserted with.
+    fn visit_touched_above(&self, _layer: u8, _slot: u32, _visit: &mut dyn FnMut(u32)) {}
 }
 
 /// Why a change was not captured. The shadow is as it was.
@@ -271,10 +275,18 @@ impl<'m> GraphCapture<'m> {
             Touch::Linked => Ok(()),
         }
         .map_err(full)?;
-        for layer in 0..=level {
-            let mut touched = Touched::new(slot);
-            touched.add(self.before(layer, slot));
-            touched.add(self.read(index, layer, slot)?.as_slice());
+        for layer in 0..=level.max(self.shadow.level_max()) {
+            let mut touched = Touched::new();
+            if layer <= level {
+                touched.add(&[slot]);
+                touched.add(self.before(layer, slot));
+                touched.add(self.read(index, layer, slot)?.as_slice());
+            } else {
+                let above = self.list(layer, slot, |visit| {
+                    index.visit_touched_above(layer, slot, visit);
+                })?;
+                touched.add(above.as_slice());
+            }
             let touched = touched.sorted();
             let mut changed = 0;
             for &slot in touched {
@@ -308,10 +320,22 @@ impl<'m> GraphCapture<'m> {
 
     /// The index's list, ascending.
     fn read(&self, index: &dyn IndexView, layer: u8, slot: u32) -> Result<List, GraphCaptureError> {
+        self.list(layer, slot, |visit| {
+            index.visit_neighbours(layer, slot, visit);
+        })
+    }
+
+    /// What `visit` is called with, ascending.
+    fn list(
+        &self,
+        layer: u8,
+        slot: u32,
+        visit_all: impl FnOnce(&mut dyn FnMut(u32)),
+    ) -> Result<List, GraphCaptureError> {
         let degree_max = self.shadow.shape().degree_max_of(layer);
         let mut list = List::new();
         let mut found = 0_usize;
-        index.visit_neighbours(layer, slot, &mut |neighbour| {
+        visit_all(&mut |neighbour| {
             list.push(neighbour);
             found += 1;
         });

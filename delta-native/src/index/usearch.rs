@@ -1,5 +1,7 @@
 //! The crate `usearch`, a C++ library.
 
+use std::collections::HashMap;
+
 use ::usearch::{Index, IndexOptions, MetricKind, ScalarKind};
 use delta_core::kernel::distance::Metric;
 
@@ -8,14 +10,18 @@ use super::{Found, Gate, IndexError, IndexKind, IndexParameters, IndexView, Vect
 /// An index of the crate `usearch`. It knows nothing of deleted nodes: it links to them, and
 /// searches leave them out by a filter.
 ///
-/// Its `remove` gives the node to whatever is added next, so keys would no longer be nodes. Here it
-/// is called in one place: an update, which at once adds the key again and so takes the node back.
+/// The library cannot change a node's row. Its `remove` gives the node to whatever is added next, so
+/// keys would no longer be nodes, and is never called. Instead an update adds a node under a fresh
+/// key, which from then on is the slot's; the node that was is [retired](Versions), and stays in
+/// the library as a way for its searches. [`IndexView`] tells of slots: a link to any node of a slot
+/// is one to that slot. Updates therefore cost the library memory, until the index is built anew.
 pub struct Usearch {
     index: Index,
     gate: Gate,
-    /// The node that searches start at; the library has no accessor for it. It is the first node,
-    /// and from then on each that is inserted with a level above that of the entry.
+    /// The node that searches start at: the first slot, and from then on each that is inserted with
+    /// a level above that of the entry.
     entry: Option<(u32, u8)>,
+    versions: Versions,
 }
 
 impl std::fmt::Debug for Usearch {
@@ -23,13 +29,29 @@ impl std::fmt::Debug for Usearch {
         f.debug_struct("Usearch")
             .field("gate", &self.gate)
             .field("entry", &self.entry)
+            .field("versions", &self.versions)
             .finish_non_exhaustive()
     }
 }
 
 impl Usearch {
+    /// The level of the slot, that of its first node: replicas give a node its level once.
     fn level_of(&self, slot: u32) -> Option<u8> {
         u8::try_from(self.index.level_of_key(u64::from(slot))).ok()
+    }
+
+    fn add(index: &Index, key: u64, row: &[f32]) -> Option<()> {
+        if index.size() == index.capacity() {
+            let more = index.capacity().checked_mul(2)?;
+            index.reserve_capacity_and_threads(more, 1).ok()?;
+        }
+        index.add(key, row).ok()
+    }
+
+    /// The newest node of `slot` that has `layer`.
+    fn key_on(&self, layer: u8, slot: u32) -> Option<u64> {
+        let mut keys = self.versions.keys(slot);
+        keys.find(|&key| self.index.level_of_key(key) >= usize::from(layer))
     }
 }
 
@@ -61,13 +83,14 @@ impl VectorIndex for Usearch {
             index,
             gate,
             entry: None,
+            versions: Versions::new(parameters.nodes_max),
         })
     }
 
     fn insert(&mut self, slot: u32, row: &[f32]) -> Result<(), IndexError> {
         let index = &self.index;
         self.gate
-            .insert(slot, row, || index.add(u64::from(slot), row).ok())?;
+            .insert(slot, row, || Self::add(index, u64::from(slot), row))?;
         let level = self.level_of(slot).ok_or(IndexError::Failed { slot })?;
         if self.entry.is_none_or(|(_, highest)| level > highest) {
             self.entry = Some((slot, level));
@@ -77,12 +100,11 @@ impl VectorIndex for Usearch {
 
     fn update(&mut self, slot: u32, row: &[f32]) -> Result<(), IndexError> {
         self.gate.check_row(row)?;
-        let (index, key) = (&self.index, u64::from(slot));
+        let (index, versions) = (&self.index, &mut self.versions);
         self.gate.change(slot, || {
-            // No other node is free, so `add` takes this one and links it anew on its layers.
-            let removed = index.remove(key).ok()?;
-            (removed == 1).then_some(())?;
-            index.add(key, row).ok()
+            Self::add(index, versions.next_key(), row)?;
+            versions.push(slot);
+            Some(())
         })
     }
 
@@ -103,17 +125,17 @@ impl VectorIndex for Usearch {
     ) -> Result<(), IndexError> {
         self.gate.check_row(query)?;
         found.clear();
-        let matches = match is_live {
-            None => self.index.search(query, count),
-            Some(is_live) => {
-                let filter = |key| u32::try_from(key).is_ok_and(is_live);
-                self.index.filtered_search(query, count, filter)
-            }
+        let matches = if is_live.is_none() && self.versions.is_empty() {
+            self.index.search(query, count)
+        } else {
+            let is_newest = |key| self.versions.newest_of(key);
+            let filter = |key| is_newest(key).is_some_and(|slot| is_live.is_none_or(|is| is(slot)));
+            self.index.filtered_search(query, count, filter)
         };
         let matches = matches.map_err(|_| IndexError::Refused)?;
         let pairs = matches.keys.iter().zip(&matches.distances);
         found.extend(pairs.filter_map(|(&key, &distance)| {
-            let slot = u32::try_from(key).ok()?;
+            let slot = self.versions.slot_of(key)?;
             Some(Found { slot, distance })
         }));
         Ok(())
@@ -130,13 +152,101 @@ impl IndexView for Usearch {
     }
 
     fn visit_neighbours(&self, layer: u8, slot: u32, visit: &mut dyn FnMut(u32)) {
-        let keys = self.index.neighbors(u64::from(slot), usize::from(layer));
-        // Keys are the slots that `insert` gave.
-        keys.filter_map(|key| u32::try_from(key).ok())
-            .for_each(visit);
+        let Some(key) = self.key_on(layer, slot) else {
+            return;
+        };
+        let keys = self.index.neighbors(key, usize::from(layer));
+        let slots = keys.filter_map(|key| self.versions.slot_of(key));
+        if self.versions.is_empty() {
+            slots.for_each(visit);
+            return;
+        }
+        // A later node may be on layers that its slot is not on, and a list may have several nodes
+        // of one slot.
+        let is_neighbour = |&to: &u32| to != slot && self.level_of(to) >= Some(layer);
+        let mut slots: Vec<u32> = slots.filter(is_neighbour).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots.into_iter().for_each(visit);
     }
 
     fn entry(&self) -> Option<u32> {
         self.entry.map(|(slot, _)| slot)
+    }
+
+    fn visit_touched_above(&self, layer: u8, slot: u32, visit: &mut dyn FnMut(u32)) {
+        self.visit_neighbours(layer, slot, visit);
+    }
+}
+
+/// Which nodes of the library were and are those of a slot. The first one's key is the slot; later
+/// ones count up from `nodes_max`.
+#[derive(Debug)]
+struct Versions {
+    nodes_max: u32,
+    later: Vec<Later>,
+    /// The newest node of each slot that has a later one.
+    newest: HashMap<u32, u64>,
+}
+
+/// A node that an update added.
+#[derive(Clone, Copy, Debug)]
+struct Later {
+    slot: u32,
+    /// The slot's node before it.
+    previous: u64,
+}
+
+impl Versions {
+    fn new(nodes_max: u32) -> Self {
+        Self {
+            nodes_max,
+            later: Vec::new(),
+            newest: HashMap::new(),
+        }
+    }
+
+    /// Every slot has its first node.
+    fn is_empty(&self) -> bool {
+        self.later.is_empty()
+    }
+
+    fn next_key(&self) -> u64 {
+        u64::from(self.nodes_max) + self.later.len() as u64
+    }
+
+    /// Gives `slot` the node of the next key.
+    fn push(&mut self, slot: u32) {
+        let key = self.next_key();
+        let previous = self.newest.insert(slot, key).unwrap_or(u64::from(slot));
+        self.later.push(Later { slot, previous });
+    }
+
+    fn later(&self, key: u64) -> Option<&Later> {
+        let place = key.checked_sub(u64::from(self.nodes_max))?;
+        self.later.get(usize::try_from(place).ok()?)
+    }
+
+    fn slot_of(&self, key: u64) -> Option<u32> {
+        match self.later(key) {
+            Some(later) => Some(later.slot),
+            None => u32::try_from(key).ok(),
+        }
+    }
+
+    fn newest(&self, slot: u32) -> u64 {
+        self.newest.get(&slot).copied().unwrap_or(u64::from(slot))
+    }
+
+    /// The slot whose newest node has this key.
+    fn newest_of(&self, key: u64) -> Option<u32> {
+        self.slot_of(key).filter(|&slot| self.newest(slot) == key)
+    }
+
+    /// The keys of a slot's nodes, the newest first.
+    fn keys(&self, slot: u32) -> impl Iterator<Item = u64> {
+        std::iter::successors(Some(self.newest(slot)), |&key| {
+            self.later(key).map(|later| later.previous)
+        })
     }
 }
