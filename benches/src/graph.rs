@@ -198,6 +198,7 @@ pub fn apply(graph: &mut Adjacency<'_>, (bytes, digest): &(Vec<u8>, u64)) -> boo
     let Ok(change) = Change::parse(bytes) else {
         return false;
     };
+    graph.prefetch(change);
     let prepared = graph
         .prepare(change)
         .and_then(|prepared| prepared.expect_digest(*digest));

@@ -22,14 +22,15 @@ impl Adjacency<'_> {
             level_inserted: None,
             tombstone_first: None,
         };
-        for (index, edit) in (0_u32..).zip(edits) {
-            let place = place(&edit);
-            if place < check.place {
-                return Err(EditError::Order { index });
+        let (mut index, mut checked) = (0_u32, Ok(()));
+        // Not a loop: a whole change is read faster from inside than edit by edit.
+        edits.for_each(|edit| {
+            if checked.is_ok() {
+                checked = check.next(index, &edit);
+                index += 1;
             }
-            check.place = place.saturating_add(1);
-            check.edit(&edit)?;
-        }
+        });
+        checked?;
         check.entry()
     }
 }
@@ -63,6 +64,17 @@ struct Check<'g, 'm> {
 }
 
 impl Check<'_, '_> {
+    #[inline(always)]
+    fn next(&mut self, index: u32, edit: &Edit<'_>) -> Result<(), EditError> {
+        let place = place(edit);
+        if place < self.place {
+            return Err(EditError::Order { index });
+        }
+        self.place = place.saturating_add(1);
+        self.edit(edit)
+    }
+
+    #[inline(always)]
     fn edit(&mut self, edit: &Edit<'_>) -> Result<(), EditError> {
         match *edit {
             Edit::Clear => {
@@ -117,43 +129,67 @@ impl Check<'_, '_> {
         Ok(())
     }
 
+    #[inline(always)]
     fn list(&mut self, layer: u8, slot: u32, change: ListChange<'_>) -> Result<(), EditError> {
         if layer > self.level(slot)? {
             return Err(EditError::MissingLayer { layer, slot });
         }
-        let current = self.graph.neighbours(layer, slot).unwrap_or(&[]);
-        let key = ListKey::new(layer, slot);
         let list = List {
             layer,
             slot,
-            current,
-            key,
+            current: self.graph.neighbours(layer, slot).unwrap_or(&[]),
+            key: ListKey::new(layer, slot),
         };
-        let (gone, come, sum) = match change {
-            ListChange::Replace(slots) => {
-                let sum = list_sum(layer, slot, current);
-                let come = self.added(&list, slots, false)?;
-                (current.len(), slots.len(), come.wrapping_sub(sum))
-            }
-            ListChange::Patch { removed, added } => {
-                let gone = list.removed(removed)?;
-                let come = self.added(&list, added, true)?;
-                (removed.len(), added.len(), come.wrapping_sub(gone))
-            }
-            ListChange::Link { removed, added } => {
-                let gone = list.removed_places(removed)?;
-                let mut come = 0;
-                if let Some(to) = added {
-                    self.edge(&list, to)?;
-                    list.is_new(to)?;
-                    come = key.edge_term(to);
-                }
-                let counts = (removed.count_ones() as usize, usize::from(added.is_some()));
-                (counts.0, counts.1, come.wrapping_sub(gone))
-            }
-        };
+        match change {
+            ListChange::Replace(slots) => self.replace(&list, slots),
+            ListChange::Patch { removed, added } => self.patch(&list, removed, added),
+            ListChange::Link { removed, added } => self.link(&list, removed, added),
+        }
+    }
+
+    fn replace(&mut self, list: &List<'_>, slots: Slots<'_>) -> Result<(), EditError> {
+        let sum = list_sum(list.layer, list.slot, list.current);
+        let come = self.added(list, slots, false)?;
+        let (gone, sum) = (list.current.len(), come.wrapping_sub(sum));
+        self.note(list, gone, slots.len(), sum)
+    }
+
+    fn patch(
+        &mut self,
+        list: &List<'_>,
+        removed: Slots<'_>,
+        added: Slots<'_>,
+    ) -> Result<(), EditError> {
+        let gone = list.removed(removed)?;
+        let come = self.added(list, added, true)?;
+        self.note(list, removed.len(), added.len(), come.wrapping_sub(gone))
+    }
+
+    #[inline]
+    fn link(&mut self, list: &List<'_>, removed: u64, added: Option<u32>) -> Result<(), EditError> {
+        let gone = list.removed_places(removed)?;
+        let mut come = 0;
+        if let Some(to) = added {
+            self.edge(list, to)?;
+            list.is_new(to)?;
+            come = list.key.edge_term(to);
+        }
+        let (fewer, more) = (removed.count_ones() as usize, usize::from(added.is_some()));
+        self.note(list, fewer, more, come.wrapping_sub(gone))
+    }
+
+    /// Takes a list's change into the next state: `gone` edges and `come`, `sum` in the digest.
+    #[inline]
+    fn note(
+        &mut self,
+        list: &List<'_>,
+        gone: usize,
+        come: usize,
+        sum: u64,
+    ) -> Result<(), EditError> {
+        let List { layer, slot, .. } = *list;
         // No more goes than there is: `List` found all of it.
-        let degree = current.len() - gone + come;
+        let degree = list.current.len() - gone + come;
         let degree_max = self.graph.shape().degree_max_of(layer);
         if degree > usize::from(degree_max) {
             return Err(EditError::Degree {

@@ -7,7 +7,7 @@ impl Adjacency<'_> {
     pub(super) fn commit<'a>(&mut self, edits: impl Iterator<Item = Edit<'a>>, next: State) {
         let upper_base = self.state.upper_blocks;
         self.state = next;
-        for edit in edits {
+        edits.for_each(|edit| {
             match edit {
                 Edit::Clear => self.buffers.clear(),
                 Edit::Tombstone { slot } => self.mark(slot, true),
@@ -34,7 +34,7 @@ impl Adjacency<'_> {
                 // In `next`.
                 Edit::Entry { .. } => {}
             }
-        }
+        });
     }
 
     /// Sets whether a node is a tombstone.

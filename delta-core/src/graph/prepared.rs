@@ -1,6 +1,7 @@
 //! Edits that were checked, and are made by whoever holds them.
 
 use super::{Adjacency, Edit, EditError, ListChange, Slots, adjacency::State, encode::Change};
+use crate::simd::prefetch;
 
 /// A set of edits that fits a graph, and what the graph is before and after it. Apart from the
 /// graph, so that what belongs with it can be checked and made first.
@@ -87,6 +88,20 @@ impl<'a, C: IntoIterator<Item = Edit<'a>>> Prepared<'_, '_, C> {
 }
 
 impl<'m> Adjacency<'m> {
+    /// Asks for the lists that an insert links, before it is checked: they lie anywhere, and come
+    /// from memory together while something else is done. O(links).
+    #[inline]
+    pub fn prefetch(&self, change: Change<'_>) {
+        let width = usize::from(self.shape().degree0_max);
+        for slot in change.linked() {
+            let slot = slot as usize;
+            let list = self.buffers.neighbours0.get(slot * width..);
+            prefetch(list.and_then(|list| list.get(..width)).unwrap_or(&[]));
+            prefetch(self.buffers.degrees0.get(slot..=slot).unwrap_or(&[]));
+            prefetch(self.buffers.levels.get(slot..=slot).unwrap_or(&[]));
+        }
+    }
+
     /// Checks a whole set of edits and predicts the digest after it, without a change. The edits
     /// are read twice, now and by [`make`](Self::make). O(edges that change + lists replaced).
     ///

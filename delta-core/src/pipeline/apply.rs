@@ -168,6 +168,10 @@ impl<'s> Applier<'s> {
                 found: slot,
             });
         }
+        // What its links need comes from memory while the row is decoded.
+        if let (Some(graph), Some(change)) = (replica.graph(), vector.graph()) {
+            graph.adjacency().prefetch(change);
+        }
         let (scratch, rest) = split_scratch(self.scratch, vector.values());
         let row = replica.next_row()?;
         let row_change = vector.values().decode(row, scratch)?;

@@ -62,17 +62,18 @@ pub(crate) trait Job {
     fn on<V: Vector>(self, unit: V) -> Self::Output;
 }
 
-/// Asks for a row's first cache lines, for a read that comes soon; the processor fetches the rest
-/// of a long row by itself once it is read in order. Does nothing where there is no such
-/// instruction.
+/// Asks for the first cache lines of a row or list, for a read that comes soon; the processor
+/// fetches the rest of a long one by itself once it is read in order. Does nothing where there is no
+/// such instruction.
 #[inline(always)]
-pub(crate) fn prefetch(row: &[f32]) {
+pub(crate) fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        const LINE_LANES: usize = 16;
+        const LINE_BYTES: usize = 64;
         const LINES_MAX: usize = 8;
-        for line in row.chunks(LINE_LANES).take(LINES_MAX) {
+        let in_line = (LINE_BYTES / size_of::<T>().max(1)).max(1);
+        for line in row.chunks(in_line).take(LINES_MAX) {
             // SAFETY: the instruction is part of SSE, which every x86_64 target has, and reads
             // nothing: any address is allowed.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };

@@ -9,13 +9,18 @@ pub(crate) const PARAMETER_MAX: u8 = 31;
 #[inline]
 fn window(bytes: &[u8], bit: usize) -> u64 {
     let from = bytes.get(bit / 8..).unwrap_or_default();
-    let word = from.first_chunk::<8>().map_or_else(
-        || {
+    let word = match (from.first_chunk(), bytes.last_chunk()) {
+        (Some(word), _) => u64::from_le_bytes(*word),
+        // Changes are so short that much of one is its end: the last word, moved to its place.
+        (None, Some(last)) => {
+            let missing = 8 - from.len();
+            u64::from_le_bytes(*last) >> (4 * missing) >> (4 * missing)
+        }
+        (None, None) => {
             let bytes = from.iter().rev();
             bytes.fold(0, |word, &byte| word << 8 | u64::from(byte))
-        },
-        |word| u64::from_le_bytes(*word),
-    );
+        }
+    };
     word >> (bit % 8)
 }
 

@@ -234,6 +234,56 @@ impl<'a> InsertReader<'a> {
         }
     }
 
+    /// As [`step`](Self::step) until it ends, with the place in the bits known at each edit.
+    #[inline]
+    pub(super) fn fold<B>(mut self, init: B, mut next: impl FnMut(B, Edit<'a>) -> B) -> B {
+        let mut all = init;
+        if !matches!(self.part, Part::Node) {
+            while let Some(edit) = self.step() {
+                all = next(all, edit);
+            }
+            return all;
+        }
+        let (slot, level) = (self.slot, self.level);
+        all = next(all, Edit::Insert { slot, level });
+        for layer in 0..=level {
+            let Some(own) = self.own_list() else {
+                return all;
+            };
+            for slot in own {
+                let Some((removed, added)) = self.link() else {
+                    return all;
+                };
+                if removed != 0 || added.is_some() {
+                    let change = ListChange::Link { removed, added };
+                    all = next(
+                        all,
+                        Edit::List {
+                            layer,
+                            slot,
+                            change,
+                        },
+                    );
+                }
+            }
+            if own.left > 0 {
+                let change = ListChange::Replace(own.slots());
+                all = next(
+                    all,
+                    Edit::List {
+                        layer,
+                        slot,
+                        change,
+                    },
+                );
+            }
+        }
+        if self.becomes_entry {
+            all = next(all, Edit::Entry { slot });
+        }
+        all
+    }
+
     /// Ends the edits, which `check` lets happen only at their end.
     #[cold]
     fn broken(&mut self) -> Option<Edit<'a>> {
@@ -242,7 +292,7 @@ impl<'a> InsertReader<'a> {
     }
 
     /// The new node's list, and `self.bit` behind it.
-    fn own_list(&mut self) -> Option<RiceSlots<'a>> {
+    pub(super) fn own_list(&mut self) -> Option<RiceSlots<'a>> {
         let count = self.read(COUNT_BITS)?;
         let parameter = if count == 0 {
             0

@@ -140,6 +140,16 @@ impl<'a> Change<'a> {
         self.bytes
     }
 
+    /// The neighbours on layer 0 of the node that an insert form inserts.
+    #[inline]
+    pub(super) fn linked(self) -> impl Iterator<Item = u32> + use<'a> {
+        let own = match Reader::new(self.bytes) {
+            Ok(Reader::Insert(mut reader)) => reader.own_list(),
+            _ => None,
+        };
+        own.into_iter().flatten()
+    }
+
     /// The edits, in their order.
     #[must_use]
     pub fn edits(&self) -> Edits<'a> {
@@ -171,6 +181,21 @@ impl<'a> Iterator for Edits<'a> {
     #[inline]
     fn next(&mut self) -> Option<Edit<'a>> {
         self.reader.as_mut()?.step()
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, Edit<'a>) -> B>(self, init: B, mut next: F) -> B {
+        match self.reader {
+            Some(Reader::Insert(reader)) => reader.fold(init, next),
+            Some(mut reader) => {
+                let mut all = init;
+                while let Some(edit) = reader.step() {
+                    all = next(all, edit);
+                }
+                all
+            }
+            None => init,
+        }
     }
 }
 

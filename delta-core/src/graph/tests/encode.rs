@@ -81,8 +81,20 @@ fn encoded(edits: &[Edit<'_>]) -> Vec<u8> {
     out[..size].to_vec()
 }
 
+/// The edits, which are the same one by one and all together, from whichever on.
 fn decoded(bytes: &[u8]) -> Vec<Edit<'_>> {
-    Change::parse(bytes).unwrap().edits().collect()
+    let mut edits = Change::parse(bytes).unwrap().edits();
+    let mut one_by_one = Vec::new();
+    loop {
+        let mut together = one_by_one.clone();
+        edits.clone().for_each(|edit| together.push(edit));
+        let Some(edit) = edits.next() else {
+            assert_eq!(one_by_one, together);
+            return one_by_one;
+        };
+        one_by_one.push(edit);
+        assert!(together.starts_with(&one_by_one));
+    }
 }
 
 /// No shorter bytes are a change of the same form with the same last edit.

@@ -234,6 +234,7 @@ fn apply_links(mut graph: Adjacency<'_>, recorder: &Recorder) -> Result<f64, Rep
         let (change, after) = after.split_at_checked(size).unwrap_or_default();
         // It was checked when its record was.
         if let Ok(change) = Change::parse(change) {
+            graph.prefetch(change);
             graph.apply(change).map_err(ReplayError::Links)?;
         }
         rest = after;
