@@ -1,6 +1,5 @@
 //! A replica of a committed stream finds the committed ids and distance bits. The same file is what
 //! `.ci/no-os` checks on bare metal and in WebAssembly, so that all places find the same.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "replica/check.rs"]
 #[allow(

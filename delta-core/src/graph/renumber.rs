@@ -1,8 +1,8 @@
 //! A graph without its tombstones: nodes renumbered, lists repaired.
 //!
 //! What a list loses with a tombstone, it regains from behind it: the nearest nodes that the
-//! tombstone's own list leads to, through further tombstones if need be. A tombstone may have led to
-//! more nodes than those, so what is then out of reach is linked again. Distances are pinned and
+//! tombstone's own list leads to, through further tombstones if need be. A tombstone may have led
+//! to more nodes than those, so what is then out of reach is linked again. Distances are pinned and
 //! equal ones are ordered by slot, so all replicas of a graph make the same one.
 
 mod reach;

@@ -63,8 +63,8 @@ pub(crate) trait Job {
 }
 
 /// Asks for the first cache lines of a row or list, for a read that comes soon; the processor
-/// fetches the rest of a long one by itself once it is read in order. Does nothing where there is no
-/// such instruction.
+/// fetches the rest of a long one by itself once it is read in order. Does nothing where there is
+/// no such instruction.
 #[inline(always)]
 pub(crate) fn prefetch<T>(row: &[T]) {
     #[cfg(target_arch = "x86_64")]

@@ -82,8 +82,9 @@ impl From<EditError> for RenumberError {
 }
 
 /// Copies what lives in `source` into the empty `target`: rows, ids and metadata under new, dense
-/// slots in their order, and the graph without its tombstones, its lists repaired and every
-/// node within reach of the entry. Returns the state digest of `target`; `map` then gives each old slot its new one, or [`GONE`].
+/// slots in their order, and the graph without its tombstones, its lists repaired and every node
+/// within reach of the entry. Returns the state digest of `target`; `map` then gives each old slot
+/// its new one, or [`GONE`].
 ///
 /// The result depends on the state alone: a primary and its replicas that renumber at the same
 /// position have equal bytes afterwards. Slots are numbers of one epoch, so a new one begins: the

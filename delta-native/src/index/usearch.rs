@@ -10,11 +10,11 @@ use super::{Found, Gate, IndexError, IndexKind, IndexParameters, IndexView, Vect
 /// An index of the crate `usearch`. It knows nothing of deleted nodes: it links to them, and
 /// searches leave them out by a filter.
 ///
-/// The library cannot change a node's row. Its `remove` gives the node to whatever is added next, so
-/// keys would no longer be nodes, and is never called. Instead an update adds a node under a fresh
-/// key, which from then on is the slot's; the node that was is [retired](Versions), and stays in
-/// the library as a way for its searches. [`IndexView`] tells of slots: a link to any node of a slot
-/// is one to that slot. Updates therefore cost the library memory, until the index is built anew.
+/// The library cannot change a node's row. Its `remove` gives the node to whatever is added next,
+/// so keys would no longer be nodes, and is never called. Instead an update adds a node under a
+/// fresh key, which from then on is the slot's; the node that was retires, and stays in the library
+/// as a way for its searches. [`IndexView`] tells of slots: a link to any node of a slot is one to
+/// that slot. Updates therefore cost the library memory, until the index is built anew.
 pub struct Usearch {
     index: Index,
     gate: Gate,

@@ -75,8 +75,8 @@ impl<R: Rows + ?Sized> Reach<'_, '_, R> {
         is_new
     }
 
-    /// Marks `slot` and what it leads to, as far as a stack of fixed size goes: a node left out gets
-    /// a link that it could do without.
+    /// Marks `slot` and what it leads to, as far as a stack of fixed size goes: a node left out
+    /// gets a link that it could do without.
     fn mark_behind(&mut self, slot: u32) {
         mark(self.marks, slot);
         let mut open = List::new();
@@ -113,7 +113,7 @@ impl<R: Rows + ?Sized> Reach<'_, '_, R> {
             own if own.len() < degree_max => (None, Slots::from(&moved)),
             _ => (self.furthest(slot, slot), Slots::from(&moved)),
         };
-        let removed = removed.as_ref().map_or(&[][..], core::slice::from_ref);
+        let removed = removed.as_slice();
         let mut edits = [
             (from, Slots::from(&moved), Slots::from(&linked)),
             (slot, Slots::from(removed), added),
