@@ -11,13 +11,15 @@ use crate::{
         vector::VectorPayload,
     },
     record::Record,
-    store::{Replica, ReplicaGraph},
+    store::Replica,
 };
 
 mod chain;
+mod control;
 mod error;
 mod graph;
 mod group;
+mod judge;
 mod metadata;
 mod poll;
 mod range;
@@ -28,6 +30,8 @@ use chain::{check_chain, check_entry};
 pub use error::{ApplyError, Refusal};
 use graph::check_graph;
 pub use group::{BatchApplyError, BatchResult};
+use judge::allowed;
+pub(super) use judge::{Judge, Unjudged};
 use metadata::metadata_change;
 pub use poll::{Apply, PollError};
 pub use rows::apply_rows;
@@ -115,7 +119,17 @@ impl<'s> Applier<'s> {
         record: &Record<'_>,
         replica: &mut R,
     ) -> Result<Outcome, ApplyError> {
-        let outcome = self.apply_uncounted(record, replica);
+        let outcome = self.apply_judged(record, replica, &mut Unjudged);
+        self.note_outcome(record, outcome)
+    }
+
+    /// Counts what became of a record, and says whose refusal it is.
+    #[inline]
+    pub(super) fn note_outcome(
+        &self,
+        record: &Record<'_>,
+        outcome: Result<Outcome, Refusal>,
+    ) -> Result<Outcome, ApplyError> {
         if let Some(counters) = self.counters {
             counters.note_outcome(record, outcome);
         }
@@ -125,11 +139,13 @@ impl<'s> Applier<'s> {
         })
     }
 
+    /// As [`apply_delta`](Self::apply_delta) if `judge` allows it, uncounted.
     #[inline]
-    fn apply_uncounted<R: Replica + ?Sized>(
+    pub(super) fn apply_judged<R: Replica + ?Sized, J: Judge>(
         &mut self,
         record: &Record<'_>,
         replica: &mut R,
+        judge: &mut J,
     ) -> Result<Outcome, Refusal> {
         let header = record.header();
         if is_duplicate(self.position, record)? {
@@ -138,9 +154,9 @@ impl<'s> Applier<'s> {
         }
         let digest = match record.payload() {
             Payload::Insert(vector) => self.insert(header, vector, replica),
-            Payload::Update(vector) => self.update(header, vector, replica),
+            Payload::Update(vector) => self.update(header, vector, replica, judge),
             Payload::Delete { slot, graph } => self.delete(header, *slot, *graph, replica),
-            Payload::Batch(batch) => self.batch(header, batch, replica),
+            Payload::Batch(batch) => self.batch(header, batch, replica, judge),
             Payload::Reindex(change) => self.reindex(header, *change, replica),
             Payload::Control(control) => self.control(header, control, replica),
             Payload::Tensor(_) => Err(Refusal::TensorRecord),
@@ -190,11 +206,12 @@ impl<'s> Applier<'s> {
     }
 
     #[inline]
-    fn update<R: Replica + ?Sized>(
+    fn update<R: Replica + ?Sized, J: Judge>(
         &mut self,
         header: &DeltaHeader,
         vector: &VectorPayload<'_>,
         replica: &mut R,
+        judge: &mut J,
     ) -> Result<u64, Refusal> {
         let slot = vector.slot();
         check_dim(replica, vector.dim())?;
@@ -204,11 +221,13 @@ impl<'s> Applier<'s> {
         let (scratch, rest) = split_scratch(self.scratch, vector.values());
         let row_change = vector.values().decode(old, scratch)?;
         let row_term = row_term(slot, row_change.change_sum(old));
+        judge.row(old, &row_change);
         let metadata = vector.metadata().decode(rest)?;
         replica.reserve_attributes(slot, &[], metadata)?;
         let change = row_term.wrapping_add(metadata_change(replica, slot, metadata));
         let graph = check_graph(replica, vector.graph(), RowsAfter::of(replica.slot_count()))?;
         let digest = agreed(self.position, header, change, graph.as_ref())?;
+        allowed(judge)?;
         row_change.apply(replica.row_mut(slot));
         replica.change_metadata(slot, metadata);
         change_graph(replica, graph);
@@ -248,22 +267,25 @@ impl<'s> Applier<'s> {
 
     /// All entries, or none: while they are checked their slots are marked with the batch's
     /// sequence, so that one that stands twice is found; a refusal takes the marks back.
-    fn batch<R: Replica + ?Sized>(
+    fn batch<R: Replica + ?Sized, J: Judge>(
         &mut self,
         header: &DeltaHeader,
         batch: &BatchPayload<'_>,
         replica: &mut R,
+        judge: &mut J,
     ) -> Result<u64, Refusal> {
         check_dim(replica, batch.dim())?;
         let (mut change, mut marked) = (0_u64, 0);
         let checked = batch.entries().try_for_each(|entry| {
-            let sum = check_entry(replica, header.sequence, &entry, self.scratch)?;
+            let sum = check_entry(replica, header.sequence, &entry, self.scratch, judge)?;
             change = change.wrapping_add(row_term(entry.slot, sum));
             replica.set_last_sequence(entry.slot, header.sequence);
             marked += 1;
             Ok(())
         });
-        let digest = checked.and_then(|()| agreed(self.position, header, change, None));
+        let digest = checked
+            .and_then(|()| agreed(self.position, header, change, None))
+            .and_then(|digest| allowed(judge).map(|()| digest));
         if digest.is_ok() {
             for entry in batch.entries() {
                 // Decodes as it did a moment ago: slots of a batch are distinct.
@@ -278,41 +300,6 @@ impl<'s> Applier<'s> {
             }
         }
         digest
-    }
-
-    fn control<R: Replica + ?Sized>(
-        &mut self,
-        header: &DeltaHeader,
-        control: &Control<'_>,
-        replica: &R,
-    ) -> Result<u64, Refusal> {
-        if let Control::Range { .. } | Control::Erased { .. } = control {
-            return Err(Refusal::Segment);
-        }
-        let Control::Start {
-            dim,
-            slot_count,
-            graph,
-            ..
-        } = *control
-        else {
-            return agreed(self.position, header, 0, None);
-        };
-        check_dim(replica, dim)?;
-        let (expected, found) = (replica.slot_count(), slot_count);
-        if expected != found {
-            return Err(Refusal::SlotCount { expected, found });
-        }
-        let expected = replica.graph().map(ReplicaGraph::parameters);
-        if expected != graph {
-            let found = graph;
-            return Err(Refusal::GraphParameters { expected, found });
-        }
-        let found = self.position.digest;
-        match header.state_digest {
-            Some(expected) if expected != found => Err(Refusal::Base { expected, found }),
-            _ => Ok(found),
-        }
     }
 }
 

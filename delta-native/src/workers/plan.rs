@@ -1,4 +1,5 @@
 //! What more cores would bring: a simulation of a fork and its join, from measured costs.
+//! `cargo run --release -p delta-native --example workers_plan` measures a machine and prints it.
 //!
 //! ```
 //! use delta_native::workers::plan::{Costs, speedup};

@@ -1,6 +1,6 @@
 //! Whether a record follows what a replica has of a slot.
 
-use super::Refusal;
+use super::{Judge, Refusal};
 use crate::{payload::batch::BatchEntry, store::Replica};
 
 /// The row of a slot that exists, lives, and was last changed by `prev_sequence`.
@@ -35,6 +35,7 @@ pub(super) fn check_entry<R: Replica + ?Sized>(
     batch_sequence: u64,
     entry: &BatchEntry<'_>,
     scratch: &mut [u8],
+    judge: &mut impl Judge,
 ) -> Result<u64, Refusal> {
     let slot = entry.slot;
     if replica.last_sequence(slot) == Some(batch_sequence) {
@@ -42,5 +43,7 @@ pub(super) fn check_entry<R: Replica + ?Sized>(
     }
     let old = check_chain(replica, slot, entry.prev_sequence)
         .map_err(|error| error.of_values(&entry.values))?;
-    Ok(entry.values.decode(old, scratch)?.change_sum(old))
+    let change = entry.values.decode(old, scratch)?;
+    judge.row(old, &change);
+    Ok(change.change_sum(old))
 }

@@ -105,6 +105,8 @@ pub enum Refusal {
     RowRecord,
     /// The tensor cannot take the change.
     Tensor(TensorRefusal),
+    /// A gate does not let the record pass; whoever asked it knows why.
+    Gated,
     /// The record belongs in a range segment.
     Segment,
     /// A segment leaves out a deleted row, which the replica's graph may need.
@@ -226,6 +228,10 @@ impl fmt::Display for Refusal {
                 "a row's record for a replica of tensors: read it with a row replica"
             ),
             Self::Tensor(error) => error.fmt(f),
+            Self::Gated => write!(
+                f,
+                "the gate holds the record: ask it again after the next tick"
+            ),
             Self::Segment => write!(f, "a range segment: apply it whole, with apply_range"),
             Self::Erased { slot } => write!(
                 f,

@@ -1,6 +1,8 @@
 //! Applying a range segment.
 
-use super::{Applier, ApplyError, BatchApplyError, Outcome, Refusal, agreed, undo::Undo};
+use super::{
+    Applier, ApplyError, BatchApplyError, Outcome, Refusal, agreed, judge::Unjudged, undo::Undo,
+};
 use crate::{
     compact::RangeSegment,
     digest::tombstone_term,
@@ -88,7 +90,7 @@ impl Applier<'_> {
         let header = record.header();
         match record.payload() {
             Payload::Insert(vector) => self.insert(header, vector, replica),
-            Payload::Update(vector) => self.update(header, vector, replica),
+            Payload::Update(vector) => self.update(header, vector, replica, &mut Unjudged),
             Payload::Delete { slot, graph } => self.delete(header, *slot, *graph, replica),
             Payload::Reindex(change) => self.reindex(header, *change, replica),
             Payload::Control(Control::Erased { slot, sum }) => {

@@ -57,7 +57,12 @@ impl<S: Select, T: Transform> Derived<'_, S, T> {
             self.source = (header.epoch, header.sequence);
             return Ok(Followed::Dropped);
         }
-        let passed = match self.pass(record, source, target) {
+        let mut following = Following {
+            to: &mut *self,
+            source,
+            target: &mut *target,
+        };
+        let passed = match following.pass(record) {
             Err(DeriveError::Full(_)) if self.config.overflow == Overflow::DropAndResnapshot => {
                 self.dropped = true;
                 self.source = (header.epoch, header.sequence);
@@ -101,128 +106,105 @@ impl<S: Select, T: Transform> Derived<'_, S, T> {
         Ok(())
     }
 
+    /// The derived slot of a slot of the source.
+    fn derived(&self, slot: u32) -> Option<u32> {
+        self.map.get(slot as usize)?.checked_sub(1)
+    }
+}
+
+/// A derived stream, the source beside it, and the ring that it goes into.
+struct Following<'f, 'm, S, T, R: ?Sized, M: Mem, N: Notify<M>> {
+    to: &'f mut Derived<'m, S, T>,
+    source: &'f R,
+    target: &'f mut Producer<M, N>,
+}
+
+impl<S, T, R, M, N> Following<'_, '_, S, T, R, M, N>
+where
+    S: Select,
+    T: Transform,
+    R: Replica + ?Sized,
+    M: Mem,
+    N: Notify<M>,
+{
     /// Whether the record leaves something in the derived stream, where it now is.
-    fn pass<R, M, N>(
-        &mut self,
-        record: &Record<'_>,
-        source: &R,
-        target: &mut Producer<M, N>,
-    ) -> Result<bool, DeriveError>
-    where
-        R: Replica + ?Sized,
-        M: Mem,
-        N: Notify<M>,
-    {
-        self.sequencer
-            .set_timestamp_us(record.header().timestamp_us);
-        let wanted = self.config.operations;
+    fn pass(&mut self, record: &Record<'_>) -> Result<bool, DeriveError> {
+        let to = &mut *self.to;
+        to.sequencer.set_timestamp_us(record.header().timestamp_us);
+        let wanted = to.config.operations;
         match record.payload() {
             Payload::Insert(vector) => {
                 let entity = Entity::new(vector.slot(), vector.id());
-                let selected = self.config.select.selects(&entity);
-                Ok(wanted.has(Operation::Insert)
-                    && selected
-                    && self.insert(vector, source, target)?)
+                let selected = to.config.select.selects(&entity);
+                Ok(wanted.has(Operation::Insert) && selected && self.insert(vector)?)
             }
             Payload::Update(vector) if wanted.has(Operation::Update) => {
-                let Some(slot) = self.derived(vector.slot()) else {
-                    return Ok(false);
-                };
-                self.update(slot, vector.slot(), Some(vector), source, target)
+                self.update(vector.slot(), Some(vector))
             }
             Payload::Batch(batch) if wanted.has(Operation::Update) => {
-                let sent = self.entries_sent;
+                let sent = to.entries_sent;
                 let mut passed = sent > 0;
                 for entry in batch.entries().skip(sent as usize) {
-                    if let Some(slot) = self.derived(entry.slot) {
-                        passed |= self.update(slot, entry.slot, None, source, target)?;
-                    }
-                    self.entries_sent += 1;
+                    passed |= self.update(entry.slot, None)?;
+                    self.to.entries_sent += 1;
                 }
                 Ok(passed)
             }
             Payload::Delete { slot, .. } if wanted.has(Operation::Delete) => {
-                let Some(slot) = self.derived(*slot) else {
+                let Some(slot) = to.derived(*slot) else {
                     return Ok(false);
                 };
-                send(&mut self.sequencer, target, 4, |sequencer, out| {
+                send(&mut to.sequencer, self.target, 4, |sequencer, out| {
                     sequencer.prepare_delete(slot, out)
                 })?;
-                self.store.mark_deleted(slot);
+                to.store.mark_deleted(slot);
                 Ok(true)
             }
             _ => Ok(false),
         }
     }
 
-    /// The derived slot of a slot of the source.
-    fn derived(&self, slot: u32) -> Option<u32> {
-        self.map.get(slot as usize)?.checked_sub(1)
-    }
-
-    fn insert<R, M, N>(
-        &mut self,
-        vector: &VectorPayload<'_>,
-        source: &R,
-        target: &mut Producer<M, N>,
-    ) -> Result<bool, DeriveError>
-    where
-        R: Replica + ?Sized,
-        M: Mem,
-        N: Notify<M>,
-    {
+    fn insert(&mut self, vector: &VectorPayload<'_>) -> Result<bool, DeriveError> {
         let (slot, id) = (vector.slot(), vector.id());
-        let place = self.map.get_mut(slot as usize);
+        let to = &mut *self.to;
+        let place = to.map.get_mut(slot as usize);
         let place = place.ok_or(DeriveError::Map { slot })?;
-        let (row, config) = (&mut *self.row, &self.config);
-        config
-            .transform
-            .row(source.row(slot).unwrap_or_default(), row);
-        let changes = if config.transform.keeps_metadata() {
-            vector.metadata().decode(self.scratch)?
-        } else {
-            MetadataChanges::default()
-        };
-        self.store.next_row()?;
-        let derived = self.store.slot_count();
-        self.store.reserve_attributes(derived, id, changes)?;
+        let (row, transform) = (&mut *to.row, &to.config.transform);
+        transform.row(self.source.row(slot).unwrap_or_default(), row);
+        let changes = metadata_of(transform, Some(vector), to.scratch)?;
+        to.store.next_row()?;
+        let derived = to.store.slot_count();
+        to.store.reserve_attributes(derived, id, changes)?;
         let mut edits = [NO_EDIT; PAIRS_MAX];
         let edits = edits_of(changes, &mut edits, |_| None)?;
         let size_max = Sequencer::insert_size_max(id, row, edits);
-        send(&mut self.sequencer, target, size_max, |sequencer, out| {
-            sequencer.prepare_insert(id, row, edits, out, None)
-        })?;
-        self.store.push(id, changes);
-        self.store.row_mut(derived).copy_from_slice(row);
+        send(
+            &mut to.sequencer,
+            self.target,
+            size_max,
+            |sequencer, out| sequencer.prepare_insert(id, row, edits, out, None),
+        )?;
+        to.store.push(id, changes);
+        to.store.row_mut(derived).copy_from_slice(row);
         *place = derived + 1;
         Ok(true)
     }
 
     /// Sends how the entity has changed, unless it has not: `vector` says what of its metadata has.
-    fn update<R, M, N>(
+    fn update(
         &mut self,
-        slot: u32,
         source_slot: u32,
         vector: Option<&VectorPayload<'_>>,
-        source: &R,
-        target: &mut Producer<M, N>,
-    ) -> Result<bool, DeriveError>
-    where
-        R: Replica + ?Sized,
-        M: Mem,
-        N: Notify<M>,
-    {
-        let (row, config) = (&mut *self.row, &self.config);
-        let source_row = source.row(source_slot).unwrap_or_default();
-        config.transform.row(source_row, row);
-        let changes = match vector {
-            Some(vector) if config.transform.keeps_metadata() => {
-                vector.metadata().decode(self.scratch)?
-            }
-            _ => MetadataChanges::default(),
+    ) -> Result<bool, DeriveError> {
+        let to = &mut *self.to;
+        let Some(slot) = to.derived(source_slot) else {
+            return Ok(false);
         };
-        self.store.reserve_attributes(slot, &[], changes)?;
-        let old = self.store.row(slot).unwrap_or_default();
+        let (row, transform) = (&mut *to.row, &to.config.transform);
+        transform.row(self.source.row(source_slot).unwrap_or_default(), row);
+        let changes = metadata_of(transform, vector, to.scratch)?;
+        to.store.reserve_attributes(slot, &[], changes)?;
+        let old = to.store.row(slot).unwrap_or_default();
         let same = old
             .iter()
             .map(|c| c.to_bits())
@@ -231,14 +213,29 @@ impl<S: Select, T: Transform> Derived<'_, S, T> {
             return Ok(false);
         }
         let mut edits = [NO_EDIT; PAIRS_MAX];
-        let edits = edits_of(changes, &mut edits, |key| self.store.metadata(slot, key))?;
+        let edits = edits_of(changes, &mut edits, |key| to.store.metadata(slot, key))?;
         let size_max = Sequencer::update_size_max(row, edits);
-        send(&mut self.sequencer, target, size_max, |sequencer, out| {
-            sequencer.prepare_update(slot, old, row, edits, out, None)
-        })?;
-        self.store.row_mut(slot).copy_from_slice(row);
-        self.store.change_metadata(slot, changes);
+        send(
+            &mut to.sequencer,
+            self.target,
+            size_max,
+            |sequencer, out| sequencer.prepare_update(slot, old, row, edits, out, None),
+        )?;
+        to.store.row_mut(slot).copy_from_slice(row);
+        to.store.change_metadata(slot, changes);
         Ok(true)
+    }
+}
+
+/// What of the metadata of a record travels on.
+fn metadata_of<'a>(
+    transform: &impl Transform,
+    vector: Option<&VectorPayload<'a>>,
+    scratch: &'a mut [u8],
+) -> Result<MetadataChanges<'a>, DeriveError> {
+    match vector {
+        Some(vector) if transform.keeps_metadata() => Ok(vector.metadata().decode(scratch)?),
+        _ => Ok(MetadataChanges::default()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::{Coherence, Gate, Hold, Quarantine, Step, Verdict};
 use crate::{
-    pipeline::apply::{Applier, ApplyError, Outcome, is_duplicate},
+    codec::RowChange,
+    payload::Payload,
+    pipeline::apply::{Applier, ApplyError, Judge, Outcome, Refusal, Unjudged, is_duplicate},
     record::Record,
     store::Replica,
 };
@@ -57,19 +59,67 @@ impl Applier<'_> {
             let outcome = self.apply_delta(record, replica);
             return outcome.map(GatedOutcome::Passed).map_err(GatedError::Apply);
         }
-        let step = Step::of(record, replica);
-        match gate.assess(&step) {
-            Verdict::Apply => {}
-            Verdict::Hold(hold) => {
+        let step = Step::beside_rows(record);
+        let measured = matches!(record.payload(), Payload::Update(_) | Payload::Batch(_));
+        let mut door = Door {
+            gate,
+            step,
+            closed: None,
+        };
+        // What changes no row as it is can be judged at once; and a quarantine is for all.
+        let is_closed = door.gate.quarantine().is_some();
+        if is_closed || !measured {
+            door.allows();
+        }
+        let outcome = match door.closed {
+            Some(_) => Err(Refusal::Gated),
+            None if measured => self.apply_judged(record, replica, &mut door),
+            None => self.apply_judged(record, replica, &mut Unjudged),
+        };
+        match door.closed {
+            Some(Closed::Quarantined(reason)) => return Err(GatedError::Quarantined(reason)),
+            Some(Closed::Held(hold)) => {
                 self.note_held();
                 return Ok(GatedOutcome::Held(hold));
             }
-            Verdict::Quarantine(reason) => return Err(GatedError::Quarantined(reason)),
+            None => {}
         }
-        let outcome = self
-            .apply_delta(record, replica)
-            .map_err(GatedError::Apply)?;
-        gate.commit(&step);
-        Ok(GatedOutcome::Passed(outcome))
+        if outcome.is_ok() {
+            door.gate.commit(&door.step);
+        }
+        self.note_outcome(record, outcome)
+            .map(GatedOutcome::Passed)
+            .map_err(GatedError::Apply)
+    }
+}
+
+/// Measures rows where they are decoded, and asks the gate when all are.
+struct Door<'g, C> {
+    gate: &'g mut Gate<C>,
+    step: Step,
+    /// Why it is closed.
+    closed: Option<Closed>,
+}
+
+#[derive(Clone, Copy)]
+enum Closed {
+    Held(Hold),
+    Quarantined(Quarantine),
+}
+
+impl<C: Coherence> Judge for Door<'_, C> {
+    #[inline]
+    fn row(&mut self, old: &[f32], change: &RowChange<'_>) {
+        self.step.add(old, change);
+    }
+
+    #[inline]
+    fn allows(&mut self) -> bool {
+        self.closed = match self.gate.assess(&self.step) {
+            Verdict::Apply => None,
+            Verdict::Hold(hold) => Some(Closed::Held(hold)),
+            Verdict::Quarantine(reason) => Some(Closed::Quarantined(reason)),
+        };
+        self.closed.is_none()
     }
 }

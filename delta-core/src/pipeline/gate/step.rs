@@ -1,6 +1,12 @@
 //! What a gate looks at in a delta.
 
-use crate::{codec::Values, kernel::diff, payload::Payload, record::Record, store::Replica};
+use crate::{
+    codec::{RowChange, Values},
+    kernel::diff,
+    payload::Payload,
+    record::Record,
+    store::Replica,
+};
 
 /// The size of a delta, by which a gate decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -17,36 +23,48 @@ pub struct Step {
 }
 
 impl Step {
-    /// Measures a record against the replica that it is about to be applied to. O(change).
+    /// Measures a record against the replica that it is about to be applied to. Packed values are
+    /// decoded in `scratch`, an [`Applier`](crate::pipeline::apply::Applier)'s. O(change).
     ///
     /// What does not fit the replica (a slot that does not exist) is measured as no change: the
-    /// replica refuses it.
-    #[inline]
-    pub fn of<R: Replica + ?Sized>(record: &Record<'_>, replica: &R) -> Self {
-        let mut step = Self {
-            payload_size: record.header().payload_size,
-            ..Self::default()
+    /// replica refuses it. What cannot be decoded is an infinite step.
+    pub fn of<R: Replica + ?Sized>(record: &Record<'_>, replica: &R, scratch: &mut [u8]) -> Self {
+        let mut step = Self::beside_rows(record);
+        let mut add = |slot, values: &Values<'_>| {
+            let old = replica.row(slot).unwrap_or_default();
+            match values.decode(old, scratch) {
+                Ok(change) => step.add(old, &change),
+                Err(_) => step.square_norm_max = f32::INFINITY,
+            }
         };
         match record.payload() {
-            // An insert sets a row where none was: it is no step of an entity.
-            Payload::Insert(vector) => {
-                step.rows = 1;
-                step.changed = vector.dim();
-            }
-            Payload::Update(vector) => {
-                step.rows = 1;
-                step.add(vector.values(), replica.row(vector.slot()));
-            }
-            Payload::Delete { .. } | Payload::Reindex(_) | Payload::Tensor(_) => step.rows = 1,
+            Payload::Update(vector) => add(vector.slot(), vector.values()),
             Payload::Batch(batch) => {
-                step.rows = batch.len();
                 for entry in batch.entries() {
-                    step.add(&entry.values, replica.row(entry.slot));
+                    add(entry.slot, &entry.values);
                 }
             }
-            Payload::Control(_) => {}
+            _ => {}
         }
         step
+    }
+
+    /// What of a record does not depend on how its rows change.
+    #[inline]
+    pub(super) fn beside_rows(record: &Record<'_>) -> Self {
+        let (rows, changed) = match record.payload() {
+            // An insert sets a row where none was: it is no step of an entity.
+            Payload::Insert(vector) => (1, vector.dim()),
+            Payload::Batch(batch) => (batch.len(), 0),
+            Payload::Control(_) => (0, 0),
+            _ => (1, 0),
+        };
+        Self {
+            payload_size: record.header().payload_size,
+            changed,
+            square_norm_max: 0.0,
+            rows,
+        }
     }
 
     /// Measures the change of one row before it becomes a record. O(dim).
@@ -56,32 +74,30 @@ impl Step {
         Self {
             payload_size: changed.saturating_mul(5),
             changed,
-            square_norm_max: square_norm(old, new.iter().copied()),
+            square_norm_max: square_norm(old, bytemuck::cast_slice(new)),
             rows: 1,
         }
     }
 
+    /// Adds the change of one row.
     #[inline]
-    fn add(&mut self, values: &Values<'_>, old: Option<&[f32]>) {
-        let old = old.unwrap_or_default();
-        let (changed, square_norm) = match values {
-            Values::Same => (0, 0.0),
-            Values::Raw(raw) => {
-                let bits = raw.as_bytes().as_chunks::<4>().0.iter();
-                let new = bits.map(|bits| f32::from_le_bytes(*bits));
-                (raw.as_bytes().len() / 4, square_norm(old, new))
+    pub(super) fn add(&mut self, old: &[f32], change: &RowChange<'_>) {
+        let (changed, square_norm) = match change {
+            RowChange::Same => (0, 0.0),
+            RowChange::All(bytes) => {
+                let bits = bytes.as_chunks::<4>().0;
+                (bits.len(), square_norm(old, bits))
             }
-            Values::Sparse(sparse) => {
+            RowChange::Sparse(_) | RowChange::Listed(_) => {
                 let (mut changed, mut sum) = (0, 0.0);
-                for (index, bits) in sparse.iter() {
+                change.for_each(|index, bits| {
                     changed += 1;
                     let before = old.get(index as usize).copied().unwrap_or(0.0);
                     let step = f32::from_bits(bits) - before;
                     sum += step * step;
-                }
+                });
                 (changed, sum)
             }
-            _ => packed(values, old),
         };
         let changed = u32::try_from(changed).unwrap_or(u32::MAX);
         self.changed = self.changed.saturating_add(changed);
@@ -92,38 +108,24 @@ impl Step {
     }
 }
 
-/// Most components of which packed values are decoded here, on the stack.
-const PACKED_MAX: usize = 4_096;
-
-/// Components that packed values change, and the squared length of the step: infinite if they are
-/// broken, or more than [`PACKED_MAX`].
-fn packed(values: &Values<'_>, old: &[f32]) -> (usize, f32) {
-    let changed = values.scratch_size() / 4;
-    let mut scratch = [0; 4 * PACKED_MAX];
-    let Ok(change) = values.decode(old, &mut scratch) else {
-        return (changed, f32::INFINITY);
-    };
-    let mut sum = 0.0;
-    change.for_each(|index, bits| {
-        let before = old.get(index as usize).copied().unwrap_or(0.0);
-        let step = f32::from_bits(bits) - before;
-        sum += step * step;
-    });
-    (changed, sum)
-}
-
 /// Lanes in which sums are kept, so that the loop can use vector units.
 const LANES: usize = 16;
 
-/// The squared length of new - old.
+/// The squared length of new - old; `new` in little-endian bytes.
 #[inline]
-fn square_norm(old: &[f32], new: impl Iterator<Item = f32>) -> f32 {
+fn square_norm(old: &[f32], new: &[[u8; 4]]) -> f32 {
     let mut sums = [0.0_f32; LANES];
-    for (lane, (old, new)) in (0..LANES).cycle().zip(old.iter().zip(new)) {
-        let step = new - old;
-        if let Some(sum) = sums.get_mut(lane) {
+    let ((blocks, rest), (new_blocks, new_rest)) =
+        (old.as_chunks::<LANES>(), new.as_chunks::<LANES>());
+    let mut add = |old: &[f32], new: &[[u8; 4]]| {
+        for ((sum, old), new) in sums.iter_mut().zip(old).zip(new) {
+            let step = f32::from_le_bytes(*new) - old;
             *sum += step * step;
         }
+    };
+    for (old, new) in blocks.iter().zip(new_blocks) {
+        add(old, new);
     }
+    add(rest, new_rest);
     sums.iter().sum()
 }
