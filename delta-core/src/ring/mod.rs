@@ -55,8 +55,9 @@
 //! touched by both, and these are atomic. Reserving changes nothing shared, so a grant that is
 //! dropped, and a producer that dies before it commits, leave no trace.
 //!
-//! A *batch* stores the stamps of its second to last record first, which nobody looks at, and then
-//! the first record's. By chain 1 whoever sees the first sees all.
+//! A *batch* writes its second to last record with their stamps, which nobody looks at, and in the
+//! end stores the first record's. By chain 1 whoever sees the first sees all. A batch that is
+//! dropped empties the stamps again, one that is leaked has it done before the next record.
 //!
 //! The producer looks at `read_position` only when the ring looks full from what it last saw; as
 //! positions only grow, an old value is a safe one. The free payload space is then derived from the

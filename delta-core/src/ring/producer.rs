@@ -54,7 +54,7 @@ impl<M: SharedMem, N: Notify<M>> Producer<M, N> {
 
     /// Begins a batch: records that the consumer sees all at once or not at all.
     #[inline]
-    pub const fn batch(&mut self) -> Batch<'_, M, N> {
+    pub fn batch(&mut self) -> Batch<'_, M, N> {
         Batch {
             draft: self.writer.draft(),
             notify: &self.notify,
@@ -169,8 +169,8 @@ impl<M: SharedMem, N: Notify<M>> Batch<'_, M, N> {
         self.len() == 0
     }
 
-    /// Makes the batch visible to the consumer: from the second record to the last, then the first,
-    /// for which the consumer waits. O(records).
+    /// Makes the batch visible to the consumer, by its first record, for which the consumer waits.
+    /// O(1).
     #[inline]
     pub fn publish(self) {
         self.draft.publish(self.notify);

@@ -35,11 +35,11 @@ enum Point {
     Payload,
     /// Between a single record's header and its stamp.
     Header,
-    /// Before any stamp of a batch of three.
+    /// In the making of a batch of three, which is taken back.
     Batch,
-    /// Between the second and the third stamp of a batch of three.
+    /// Between the stamps of the second and the third record of a batch of three.
     SecondStamp,
-    /// After the third stamp of a batch of three, and before the first.
+    /// After the stamp of the third record of a batch of three, and before the first's.
     ThirdStamp,
 }
 

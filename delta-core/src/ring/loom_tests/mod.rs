@@ -139,7 +139,7 @@ fn loom_abort() {
         let (mut producer, mut consumer) = LoomMem::ring(geometry(2, 64));
         let sender = thread::spawn(move || {
             producer.reserve(32).unwrap().payload_mut().fill(9);
-            drop(batch(&mut producer, &[(9, 16)]));
+            drop(batch(&mut producer, &[(9, 16), (9, 0)]));
             send(&mut producer, 1, 16);
         });
         receive(&mut consumer, 1, 16);

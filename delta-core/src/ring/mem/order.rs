@@ -23,12 +23,15 @@ pub(super) const PUBLISH_BATCH: Ordering = order!(Release, "publish_batch_relaxe
 /// The stamps of a batch's other records: nobody looks at them before the first's was seen, which
 /// orders them.
 pub(super) const PUBLISH_REST: Ordering = order!(Relaxed);
+/// The same stamps, looked at by the producer that has stored them.
+pub(super) const OWN_STAMP: Ordering = order!(Relaxed);
 /// The consumer's look at a stamp: header and payload are read after.
 pub(super) const LOOK: Ordering = order!(Acquire, "look_relaxed": Relaxed);
 /// A stamp that a new handle finds: it reads the record's header after.
 pub(super) const FIND_STAMP: Ordering = order!(Acquire, "find_stamp_relaxed": Relaxed);
-/// The stamps of an unfinished batch, emptied by a new producer. A consumer looks at none of them
-/// before it has seen a record that this producer publishes in front of it, which orders them.
+/// The stamps of an unfinished batch, emptied by its producer or a new one. A consumer looks at none
+/// of them before it has seen a record that this producer publishes in front of it, which orders
+/// them.
 pub(super) const CLEAR: Ordering = order!(Relaxed);
 
 // Releasing: the read position.

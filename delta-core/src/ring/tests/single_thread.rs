@@ -118,6 +118,33 @@ fn a_dropped_grant_or_batch_leaves_no_trace() {
     assert!(consumer.poll().unwrap().is_none());
 }
 
+/// Its slots are stamped already, and nothing has taken that back.
+#[test]
+fn a_leaked_batch_leaves_no_trace() {
+    let mut memory = Memory::new(EMBEDDED);
+    let (mut producer, mut consumer) = memory.ring(EMBEDDED, u32::MAX - 1);
+    for round in 0..2 {
+        let mut batch = producer.batch();
+        for number in 10..14 {
+            let grant = batch.reserve(64).unwrap();
+            grant.commit(&header(number, 64)).unwrap();
+        }
+        core::mem::forget(batch);
+        if round == 0 {
+            send(&mut producer, 1, 32).unwrap();
+        } else {
+            let mut batch = producer.batch();
+            batch.reserve(32).unwrap().payload_mut().fill(1);
+            let mut grant = batch.reserve(32).unwrap();
+            fill(grant.payload_mut(), 1);
+            grant.commit(&header(1, 32)).unwrap();
+            batch.publish();
+        }
+        receive(&mut consumer, 1, 32);
+        assert!(consumer.poll().unwrap().is_none());
+    }
+}
+
 #[test]
 fn a_batch_is_visible_only_when_published() {
     let mut memory = Memory::new(EMBEDDED);
