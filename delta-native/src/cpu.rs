@@ -3,7 +3,8 @@
 use delta_core::kernel::VectorUnit;
 
 /// The widest vector unit of this processor that the kernels gain from. Ask once and hand it on, as
-/// by [`Query::on`](delta_core::kernel::distance::Query::on).
+/// by [`Query::on`](delta_core::kernel::distance::Query::on) or to
+/// [`diff_on`](delta_core::kernel::diff::diff_on).
 ///
 /// ```
 /// use delta_core::kernel::distance::{Metric, Query};
@@ -19,9 +20,12 @@ use delta_core::kernel::VectorUnit;
 )]
 pub fn vector_unit() -> VectorUnit {
     #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: processor and operating system support AVX2: the line above asked both.
-        return unsafe { VectorUnit::avx2() };
+    {
+        use std::arch::is_x86_feature_detected as has;
+        if has!("avx2") && has!("bmi1") && has!("popcnt") {
+            // SAFETY: processor and operating system support all three: the line above asked both.
+            return unsafe { VectorUnit::avx2() };
+        }
     }
     VectorUnit::BASELINE
 }

@@ -6,7 +6,8 @@
 
 use std::rc::Rc;
 
-use delta_core::kernel::diff::diff;
+use delta_core::kernel::diff::diff_on;
+use delta_native::cpu::vector_unit;
 use ruvector_delta_core::{Delta, VectorDelta};
 
 use super::DIMS;
@@ -25,8 +26,9 @@ pub fn contests() -> Vec<Contest> {
 fn contest(dim: usize, percent: u32) -> Contest {
     let workload = Rc::new(Workload::new(dim, f64::from(percent), PATTERNS, 1));
     let (mut indices, mut values) = (vec![0; dim], vec![0.0; dim]);
+    let unit = vector_unit();
     let ours = changed_rows(&workload, move |old, new| {
-        diff(old, new, &mut indices, &mut values)
+        diff_on(unit, old, new, &mut indices, &mut values)
     });
     let (mut pairs, mut seed_pairs) = (Vec::with_capacity(dim), Vec::with_capacity(dim));
     let limit_bar = match percent {
@@ -116,7 +118,7 @@ mod tests {
         let mut new = old.clone();
         workload.change(3, &mut new);
         let (mut indices, mut values) = ([0; 384], [0.0; 384]);
-        let count = diff(old, &new, &mut indices, &mut values).unwrap();
+        let count = diff_on(vector_unit(), old, &new, &mut indices, &mut values).unwrap();
         let ours: Vec<_> = indices.into_iter().zip(values).take(count).collect();
         let (mut pushed, mut beyond) = (Vec::new(), Vec::new());
         assert_eq!(push_loop(old, &new, &mut pushed), count);

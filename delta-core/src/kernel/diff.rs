@@ -8,7 +8,7 @@ use core::ops::ControlFlow;
 
 use self::list::List;
 use self::scan::{Buffers, Found, Scan, as_index, count};
-use crate::simd::{Block, Native, Vector};
+use crate::simd::{Block, Job, Native, Vector, VectorUnit, WordLanes, word_of};
 
 mod list;
 mod scan;
@@ -21,7 +21,7 @@ mod scan;
 /// [`DiffError::LengthMismatch`] if the rows differ in length.
 pub fn count_changed(old: &[f32], new: &[f32]) -> Result<usize, DiffError> {
     check_lengths(old, new)?;
-    Ok(count(old, new, changed_mask))
+    Ok(count(old, new, changed_word))
 }
 
 /// Calls `f(index, new_bits)` for every component whose bits differ, in ascending order, until it
@@ -56,7 +56,7 @@ pub fn for_each_changed(
 ) -> Result<ControlFlow<()>, DiffError> {
     check_indices(old, new)?;
     let mut buffers = Buffers::new();
-    let mut scan = Scan::new(old, new, changed_mask, &mut buffers);
+    let mut scan = Scan::new(old, new, changed_word, &mut buffers);
     while let Some(found) = scan.next() {
         let flow = match found {
             Found::Indices(indices) => indices.iter().try_for_each(|&index| {
@@ -104,7 +104,29 @@ pub fn diff(
     indices: &mut [u32],
     values: &mut [f32],
 ) -> Result<usize, DiffError> {
-    diff_where(old, new, changed_mask, indices, values)
+    diff_on(VectorUnit::BASELINE, old, new, indices, values)
+}
+
+/// As [`diff`], on `unit`: the same list, sooner where it is wider.
+///
+/// # Errors
+///
+/// As [`diff`].
+pub fn diff_on(
+    unit: VectorUnit,
+    old: &[f32],
+    new: &[f32],
+    indices: &mut [u32],
+    values: &mut [f32],
+) -> Result<usize, DiffError> {
+    check_indices(old, new)?;
+    unit.run(Diff {
+        old,
+        new,
+        condition: Changed,
+        indices,
+        values,
+    })
 }
 
 /// As [`diff`], but leaves out components whose difference is small: listed are those whose bits
@@ -125,13 +147,19 @@ pub fn diff_within(
     indices: &mut [u32],
     values: &mut [f32],
 ) -> Result<usize, DiffError> {
-    let beyond = |old: &Block, new: &Block| Native.changed_beyond_mask(old, new, epsilon);
-    diff_where(old, new, beyond, indices, values)
+    check_indices(old, new)?;
+    VectorUnit::BASELINE.run(Diff {
+        old,
+        new,
+        condition: ChangedBeyond { epsilon },
+        indices,
+        values,
+    })
 }
 
 #[inline(always)]
-fn changed_mask(old: &Block, new: &Block) -> u16 {
-    Native.changed_mask(old, new)
+fn changed_word(old: &WordLanes, new: &WordLanes) -> u64 {
+    Native.changed_word(old, new)
 }
 
 fn check_lengths(old: &[f32], new: &[f32]) -> Result<(), DiffError> {
@@ -153,26 +181,71 @@ fn check_indices(old: &[f32], new: &[f32]) -> Result<(), DiffError> {
     }
 }
 
-fn diff_where(
-    old: &[f32],
-    new: &[f32],
-    changed: impl Fn(&Block, &Block) -> u16 + Copy,
-    indices: &mut [u32],
-    values: &mut [f32],
-) -> Result<usize, DiffError> {
-    check_indices(old, new)?;
-    let capacity = indices.len().min(values.len());
-    let mut list = List {
-        indices,
-        values,
-        len: 0,
-    };
-    match list.push_changed(old, new, changed) {
-        Some(()) => Ok(list.len),
-        None => Err(DiffError::OutputFull {
-            needed: count(old, new, changed),
-            capacity,
-        }),
+/// Which lanes are listed.
+trait Condition: Copy {
+    fn word(self, unit: impl Vector, old: &WordLanes, new: &WordLanes) -> u64;
+}
+
+/// Those whose bits differ.
+#[derive(Clone, Copy)]
+struct Changed;
+
+impl Condition for Changed {
+    #[inline(always)]
+    fn word(self, unit: impl Vector, old: &WordLanes, new: &WordLanes) -> u64 {
+        unit.changed_word(old, new)
+    }
+}
+
+/// Those that differ by more than `epsilon`.
+#[derive(Clone, Copy)]
+struct ChangedBeyond {
+    epsilon: f32,
+}
+
+impl Condition for ChangedBeyond {
+    #[inline(always)]
+    fn word(self, unit: impl Vector, old: &WordLanes, new: &WordLanes) -> u64 {
+        let beyond = |old: &Block, new: &Block| unit.changed_beyond_mask(old, new, self.epsilon);
+        word_of(old, new, beyond)
+    }
+}
+
+/// The list of what changed between two rows of one length, which a u32 counts.
+struct Diff<'a, C> {
+    old: &'a [f32],
+    new: &'a [f32],
+    condition: C,
+    indices: &'a mut [u32],
+    values: &'a mut [f32],
+}
+
+impl<C: Condition> Job for Diff<'_, C> {
+    type Output = Result<usize, DiffError>;
+
+    #[inline(always)]
+    fn on<V: Vector>(self, unit: V) -> Self::Output {
+        let Self {
+            old,
+            new,
+            condition,
+            indices,
+            values,
+        } = self;
+        let changed = |old: &WordLanes, new: &WordLanes| condition.word(unit, old, new);
+        let capacity = indices.len().min(values.len());
+        let mut list = List {
+            indices,
+            values,
+            len: 0,
+        };
+        match list.push_changed(unit, old, new, changed) {
+            Some(()) => Ok(list.len),
+            None => Err(DiffError::OutputFull {
+                needed: count(old, new, changed),
+                capacity,
+            }),
+        }
     }
 }
 

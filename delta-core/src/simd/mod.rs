@@ -15,6 +15,7 @@ mod avx2;
 mod cut;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod pick;
 #[cfg(any(
     test,
     not(any(
@@ -59,6 +60,25 @@ pub(crate) const LANES: usize = 16;
 /// Sixteen lanes, in memory order.
 pub(crate) type Block = [f32; LANES];
 
+/// Lanes of a word of change bits.
+pub(crate) const WORD_LANES: usize = 64;
+
+/// The lanes that a word's bits speak of.
+pub(crate) type WordLanes = [f32; WORD_LANES];
+
+/// The masks of a word's blocks, side by side.
+#[inline(always)]
+pub(crate) fn word_of(
+    old: &WordLanes,
+    new: &WordLanes,
+    mask: impl Fn(&Block, &Block) -> u16,
+) -> u64 {
+    let blocks = old.as_chunks().0.iter().zip(new.as_chunks().0).enumerate();
+    blocks.fold(0, |word, (block, (old, new))| {
+        word | u64::from(mask(old, new)) << (block * LANES)
+    })
+}
+
 /// What the kernels need of a vector unit. A value of the type proves that the processor has it.
 ///
 /// In every mask bit `i` speaks of lane `i`. All backends return equal masks for equal bits, and
@@ -68,9 +88,29 @@ pub(crate) trait Vector: Copy {
     /// equals itself.
     fn changed_mask(self, old: &Block, new: &Block) -> u16;
 
+    /// As [`changed_mask`](Self::changed_mask), for 64 lanes.
+    #[inline(always)]
+    fn changed_word(self, old: &WordLanes, new: &WordLanes) -> u64 {
+        word_of(old, new, |old, new| self.changed_mask(old, new))
+    }
+
     /// The lanes whose bits differ and for which `|new - old| <= epsilon` (in f32 arithmetic) does
     /// not hold. A difference that is NaN, or an `epsilon` that is, never holds.
     fn changed_beyond_mask(self, old: &Block, new: &Block, epsilon: f32) -> u16;
+
+    /// Writes the lanes whose bits `word` has to the front of `values`, in their order, and `start`
+    /// \+ their places to the front of `indices`. What follows them in both is unspecified.
+    #[inline(always)]
+    fn pack(
+        self,
+        word: u64,
+        lanes: &WordLanes,
+        start: u32,
+        indices: &mut [u32; WORD_LANES],
+        values: &mut WordLanes,
+    ) {
+        pick::pick(word, lanes, start, indices, values);
+    }
 
     /// Sixteen running sums, one a lane.
     type Sums: Copy;

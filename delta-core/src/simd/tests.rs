@@ -9,7 +9,7 @@
     reason = "tests cut bits down on purpose"
 )]
 
-use super::{Block, LANES, Scalar, Vector, VectorUnit};
+use super::{Block, LANES, Scalar, Vector, VectorUnit, WORD_LANES, WordLanes};
 use crate::digest::mix;
 
 /// One value of every kind that an f32's bits can spell.
@@ -87,6 +87,22 @@ pub(crate) fn assert_changed_mask_matches_scalar(unit: impl Vector) {
     });
 }
 
+/// As [`assert_changed_mask_matches_scalar`], for [`Vector::changed_word`].
+pub(crate) fn assert_changed_word_matches_scalar(unit: impl Vector) {
+    for seed in 0..500 {
+        let old: WordLanes =
+            core::array::from_fn(|lane| f32::from_bits(mix(seed * 64 + lane as u64) as u32));
+        let mut new = old;
+        let word = mix(seed) & mix(seed + 1_000);
+        for (place, lane) in new.iter_mut().enumerate() {
+            let bit = u32::from(word >> place & 1 == 1) << (place % 32);
+            *lane = f32::from_bits(lane.to_bits() ^ bit);
+        }
+        assert_eq!(unit.changed_word(&old, &new), word);
+        assert_eq!(Scalar.changed_word(&old, &new), word);
+    }
+}
+
 /// As [`assert_changed_mask_matches_scalar`], for [`Vector::changed_beyond_mask`].
 pub(crate) fn assert_changed_beyond_mask_matches_scalar(unit: impl Vector) {
     for_each_block_pair(|old, new| {
@@ -98,6 +114,39 @@ pub(crate) fn assert_changed_beyond_mask_matches_scalar(unit: impl Vector) {
             );
         }
     });
+}
+
+/// Panics unless `unit` packs the lanes that [`Scalar`] picks, for words of every density.
+pub(crate) fn assert_pack_matches_scalar(unit: impl Vector) {
+    let lanes = core::array::from_fn(|lane| f32::from_bits(mix(lane as u64) as u32));
+    for seed in 0..4_000_u64 {
+        let (one, other, third) = (mix(3 * seed), mix(3 * seed + 1), mix(3 * seed + 2));
+        let word = match seed % 7 {
+            0 => one,
+            1 => one & other & third,
+            2 => one | other | third,
+            3 => 1 << (one % 64),
+            4 => u64::MAX << (one % 64),
+            5 => one & 0xff << (other % 8 * 8),
+            _ => [0, u64::MAX, 0xff, 0xff << 56][(one % 4) as usize],
+        };
+        let start = third as u32 >> 1;
+        let pack = |unit: &dyn Fn(&mut [u32; WORD_LANES], &mut WordLanes)| {
+            let (mut indices, mut values) = ([0; WORD_LANES], [0.0; WORD_LANES]);
+            unit(&mut indices, &mut values);
+            let values = values.map(f32::to_bits).into_iter();
+            let packed = indices.into_iter().zip(values);
+            packed
+                .take(word.count_ones() as usize)
+                .collect::<std::vec::Vec<_>>()
+        };
+        let ours = pack(&|indices, values| unit.pack(word, &lanes, start, indices, values));
+        let scalars = pack(&|indices, values| Scalar.pack(word, &lanes, start, indices, values));
+        assert_eq!(ours, scalars, "{word:#x}");
+        let places = (0..64_u32).filter(|place| word >> place & 1 == 1);
+        let expected = places.map(|place| (start + place, lanes[place as usize].to_bits()));
+        assert!(scalars.into_iter().eq(expected), "{word:#x}");
+    }
 }
 
 /// The bits of a result; every NaN is the same one.

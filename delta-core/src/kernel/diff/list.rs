@@ -1,12 +1,7 @@
 //! Changed components as a list: the pass of `scan.rs`, straight into the caller's slices.
 
-use super::scan::{CHUNK_LANES, WORD_LANES, as_index, compare, is_whole};
-use crate::simd::Block;
-
-/// Places that are written at a time. At 5% a word of 64 lanes has three changes: with six places
-/// one more round is rare enough to be predicted, and little is written in vain. Eight places cost
-/// 5-10% more there, four as much at 10%.
-const GROUP: usize = 6;
+use super::scan::{CHUNK_WORDS, Sums, as_index, compare_rest, compare_words, padded};
+use crate::simd::{Vector, WORD_LANES, WordLanes};
 
 /// The caller's slices, and how much of them is in use.
 pub(super) struct List<'o> {
@@ -22,36 +17,37 @@ impl List<'_> {
     #[inline(always)]
     pub(super) fn push_changed(
         &mut self,
+        unit: impl Vector,
         old: &[f32],
         new: &[f32],
-        changed: impl Fn(&Block, &Block) -> u16,
+        changed: impl Fn(&WordLanes, &WordLanes) -> u64,
     ) -> Option<()> {
-        let chunks = old.chunks(CHUNK_LANES).zip(new.chunks(CHUNK_LANES));
-        let starts = (0_u32..).step_by(CHUNK_LANES);
-        for (start, (old, new)) in starts.zip(chunks) {
-            let words = compare(old, new, &changed);
-            if words.iter().fold(0, |any, word| any | word) == 0 {
+        let (old_words, old_rest) = old.as_chunks();
+        let (new_words, new_rest) = new.as_chunks();
+        let (mut words, mut start) = ([0; CHUNK_WORDS], 0_u32);
+        let chunks = old_words.chunks(CHUNK_WORDS);
+        for (old, new) in chunks.zip(new_words.chunks(CHUNK_WORDS)) {
+            let Sums { any, all } = compare_words(old, new, &changed, &mut words);
+            let mut word_start = start;
+            start = start.wrapping_add(as_index(CHUNK_WORDS * WORD_LANES));
+            if any == 0 {
                 continue;
             }
-            if is_whole(&words, new.len()) {
-                self.push_run(start, new)?;
+            if all == u64::MAX {
+                self.push_run(word_start, new.as_flattened())?;
                 continue;
             }
-            let (whole, rest) = new.as_chunks::<WORD_LANES>();
-            let mut start = start;
-            for (&word, lanes) in words.iter().zip(whole) {
-                self.push_word(word, lanes, start)?;
-                start = start.wrapping_add(as_index(WORD_LANES));
-            }
-            if let Some(&word) = words.get(whole.len()).filter(|&&word| word != 0) {
-                let mut lanes = [0.0; WORD_LANES];
-                for (to, from) in lanes.iter_mut().zip(rest) {
-                    *to = *from;
-                }
-                self.push_word(word, &lanes, start)?;
+            for (&word, lanes) in words.iter().zip(new) {
+                self.push_word(unit, word, lanes, word_start)?;
+                word_start = word_start.wrapping_add(as_index(WORD_LANES));
             }
         }
-        Some(())
+        if new_rest.is_empty() {
+            return Some(());
+        }
+        let word = compare_rest(old_rest, new_rest, &changed);
+        let start = as_index(new_words.as_flattened().len());
+        self.push_word(unit, word, &padded(new_rest), start)
     }
 
     /// Appends all of `new`, whose first component has the index `start`.
@@ -67,42 +63,30 @@ impl List<'_> {
         Some(())
     }
 
-    /// Appends the lanes of `word`'s bits, the first of which has the index `start`. A group is
-    /// written whether there are as many bits or not: the next word overwrites the surplus.
+    /// Appends the lanes of `word`'s bits, the first of which has the index `start`.
     #[inline(always)]
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "a remainder is below its divisor, the length"
-    )]
-    fn push_word(&mut self, word: u64, lanes: &[f32; WORD_LANES], start: u32) -> Option<()> {
-        let end = self.len + word.count_ones() as usize;
-        let (mut left, mut at) = (word, self.len);
-        loop {
-            let (Some(indices), Some(values)) =
-                (group_at(self.indices, at), group_at(self.values, at))
-            else {
-                self.len = at;
-                return self.push_last(left, lanes, start);
-            };
-            for (index, value) in indices.iter_mut().zip(values) {
-                // Past the last bit any place will do; the set one spares a check for 0.
-                let place = (left | 1 << 63).trailing_zeros();
-                *index = start + place;
-                *value = lanes[place as usize % WORD_LANES];
-                left &= left.wrapping_sub(1);
-            }
-            at += GROUP;
-            if at >= end {
-                break;
-            }
-        }
-        self.len = end;
+    fn push_word(
+        &mut self,
+        unit: impl Vector,
+        word: u64,
+        lanes: &WordLanes,
+        start: u32,
+    ) -> Option<()> {
+        let (Some(indices), Some(values)) = (
+            room_at(self.indices, self.len),
+            room_at(self.values, self.len),
+        ) else {
+            return self.push_last(word, lanes, start);
+        };
+        // What is written beyond the last bit's lane, the next word overwrites.
+        unit.pack(word, lanes, start, indices, values);
+        self.len += word.count_ones() as usize;
         Some(())
     }
 
     /// As [`Self::push_word`] where the slices may end: no surplus.
     #[cold]
-    fn push_last(&mut self, word: u64, lanes: &[f32; WORD_LANES], start: u32) -> Option<()> {
+    fn push_last(&mut self, word: u64, lanes: &WordLanes, start: u32) -> Option<()> {
         for (place, &lane) in (0_u32..).zip(lanes) {
             if word >> place & 1 == 1 {
                 *self.indices.get_mut(self.len)? = start + place;
@@ -115,6 +99,6 @@ impl List<'_> {
 }
 
 #[inline(always)]
-fn group_at<T>(slice: &mut [T], at: usize) -> Option<&mut [T; GROUP]> {
+fn room_at<T>(slice: &mut [T], at: usize) -> Option<&mut [T; WORD_LANES]> {
     slice.get_mut(at..)?.first_chunk_mut()
 }

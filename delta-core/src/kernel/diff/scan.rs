@@ -11,13 +11,11 @@ use core::iter::{Enumerate, Zip};
 use core::ops::Range;
 use core::slice::Chunks;
 
-use crate::simd::{Block, LANES};
+use crate::simd::{WORD_LANES, WordLanes};
 
-/// Lanes of a word of change bits.
-pub(super) const WORD_LANES: usize = 64;
 /// Words compared before any of their bits is looked at.
-const CHUNK_WORDS: usize = 8;
-pub(super) const CHUNK_LANES: usize = CHUNK_WORDS * WORD_LANES;
+pub(super) const CHUNK_WORDS: usize = 8;
+const CHUNK_LANES: usize = CHUNK_WORDS * WORD_LANES;
 /// Positions taken from a word at a time.
 const GROUP: usize = 8;
 /// Positions collected before they are handed on: a 1,536-d row with 5% changes is handed on once.
@@ -33,10 +31,21 @@ pub(super) fn as_index(index: usize) -> u32 {
 }
 
 /// How many lanes of two rows of equal length are `changed`.
-pub(super) fn count(old: &[f32], new: &[f32], changed: impl Fn(&Block, &Block) -> u16) -> usize {
+pub(super) fn count(
+    old: &[f32],
+    new: &[f32],
+    changed: impl Fn(&WordLanes, &WordLanes) -> u64,
+) -> usize {
     let chunks = old.chunks(CHUNK_LANES).zip(new.chunks(CHUNK_LANES));
-    let words = chunks.flat_map(|(old, new)| compare(old, new, &changed));
-    words.map(|word| word.count_ones() as usize).sum()
+    let counts = chunks.map(|(old, new)| {
+        let mut words = [0; CHUNK_WORDS];
+        compare(old, new, &changed, &mut words);
+        words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum::<usize>()
+    });
+    counts.sum()
 }
 
 /// Changed components, in ascending order.
@@ -80,7 +89,7 @@ pub(super) struct Scan<'a, C> {
     run: Option<Range<usize>>,
 }
 
-impl<'a, C: Fn(&Block, &Block) -> u16> Scan<'a, C> {
+impl<'a, C: Fn(&WordLanes, &WordLanes) -> u64> Scan<'a, C> {
     #[inline(always)]
     pub(super) fn new(
         old: &'a [f32],
@@ -127,12 +136,13 @@ impl<'a, C: Fn(&Block, &Block) -> u16> Scan<'a, C> {
             let Some((chunk, (old, new))) = self.chunks.next() else {
                 break;
             };
-            let words = compare(old, new, &self.changed);
-            if words.iter().fold(0, |any, word| any | word) == 0 {
+            let mut words = [0; CHUNK_WORDS];
+            let Sums { any, all } = compare(old, new, &self.changed, &mut words);
+            if any == 0 {
                 continue;
             }
             let start = chunk * CHUNK_LANES;
-            if is_whole(&words, old.len()) {
+            if all == u64::MAX {
                 self.run = Some(start..start + old.len());
                 return Some(Found::Indices(self.collected.take()));
             }
@@ -146,56 +156,78 @@ impl<'a, C: Fn(&Block, &Block) -> u16> Scan<'a, C> {
     }
 }
 
-/// Whether all lanes of a chunk of `len` lanes changed. A word that the chunk does not fill is
-/// never all ones.
-#[inline(always)]
-pub(super) fn is_whole(words: &Words, len: usize) -> bool {
-    let used_words = len.div_ceil(WORD_LANES);
-    words.iter().take(used_words).all(|&word| word == u64::MAX)
+/// What all words of a chunk have together.
+///
+/// Made in registers on the way, and the words are written where they stay: to load what was just
+/// stored in wider pieces waits for longer than the words take to compare.
+#[derive(Clone, Copy)]
+pub(super) struct Sums {
+    /// Bits that any word has.
+    pub(super) any: u64,
+    /// Bits that all words have which the chunk reaches; not all ones if it does not fill the last.
+    pub(super) all: u64,
 }
 
-/// The change bits of up to eight words; those of lanes that the chunks do not have are 0.
+/// The change bits of the lanes of up to eight words; those of lanes that the chunks do not have
+/// are 0.
 #[inline(always)]
-pub(super) fn compare(old: &[f32], new: &[f32], changed: impl Fn(&Block, &Block) -> u16) -> Words {
-    let mut words = [0; CHUNK_WORDS];
-    let (old_words, old_rest) = old.as_chunks::<WORD_LANES>();
-    let (new_words, new_rest) = new.as_chunks::<WORD_LANES>();
-    for (word, (old, new)) in words.iter_mut().zip(old_words.iter().zip(new_words)) {
-        *word = word_of(old.as_chunks().0, new.as_chunks().0, &changed);
-    }
+fn compare(
+    old: &[f32],
+    new: &[f32],
+    changed: impl Fn(&WordLanes, &WordLanes) -> u64,
+    words: &mut Words,
+) -> Sums {
+    let (old_words, old_rest) = old.as_chunks();
+    let (new_words, new_rest) = new.as_chunks();
+    let mut sums = compare_words(old_words, new_words, &changed, words);
+    let mut others = words.iter_mut().skip(old_words.len());
     // Fewer than eight words were full if lanes are left over.
     if !old_rest.is_empty()
-        && let Some(word) = words.get_mut(old_words.len())
+        && let Some(word) = others.next()
     {
         *word = compare_rest(old_rest, new_rest, &changed);
+        sums.any |= *word;
+        sums.all = 0;
     }
-    words
+    others.for_each(|word| *word = 0);
+    sums
 }
 
-/// The change bits of fewer than 64 lanes. Lanes that fill the last block up are equal in both.
+/// The change bits of up to eight words; further ones stay.
 #[inline(always)]
-fn compare_rest(old: &[f32], new: &[f32], changed: impl Fn(&Block, &Block) -> u16) -> u64 {
-    let (old_blocks, old_rest) = old.as_chunks();
-    let (new_blocks, new_rest) = new.as_chunks();
-    let last = changed(&padded(old_rest), &padded(new_rest));
-    word_of(old_blocks, new_blocks, changed) | u64::from(last) << (old_blocks.len() * LANES)
+pub(super) fn compare_words(
+    old: &[WordLanes],
+    new: &[WordLanes],
+    changed: impl Fn(&WordLanes, &WordLanes) -> u64,
+    words: &mut Words,
+) -> Sums {
+    let (mut any, mut all) = (0, u64::MAX);
+    for (word, (old, new)) in words.iter_mut().zip(old.iter().zip(new)) {
+        let bits = changed(old, new);
+        *word = bits;
+        any |= bits;
+        all &= bits;
+    }
+    Sums { any, all }
 }
 
-/// The change bits of up to four blocks.
+/// The change bits of fewer than 64 lanes. Lanes that fill the word up are equal in both.
 #[inline(always)]
-fn word_of(old: &[Block], new: &[Block], changed: impl Fn(&Block, &Block) -> u16) -> u64 {
-    let blocks = old.iter().zip(new).enumerate();
-    blocks.fold(0, |word, (block, (old, new))| {
-        word | u64::from(changed(old, new)) << (block * LANES)
-    })
+pub(super) fn compare_rest(
+    old: &[f32],
+    new: &[f32],
+    changed: impl Fn(&WordLanes, &WordLanes) -> u64,
+) -> u64 {
+    changed(&padded(old), &padded(new))
 }
 
-fn padded(lanes: &[f32]) -> Block {
-    let mut block = [0.0; LANES];
-    for (to, from) in block.iter_mut().zip(lanes) {
+/// Fewer than 64 lanes, filled up by zeros.
+pub(super) fn padded(lanes: &[f32]) -> WordLanes {
+    let mut word = [0.0; WORD_LANES];
+    for (to, from) in word.iter_mut().zip(lanes) {
         *to = *from;
     }
-    block
+    word
 }
 
 /// The words of a chunk that have a change.

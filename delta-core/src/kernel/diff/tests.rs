@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::kernel::apply::scatter;
-use crate::simd::tests::SPECIAL_BITS;
+use crate::simd::tests::{SPECIAL_BITS, vector_units};
 
 fn bits(row: &[f32]) -> Vec<u32> {
     row.iter().map(|lane| lane.to_bits()).collect()
@@ -80,7 +80,12 @@ fn visited(old: &[f32], new: &[f32], at_most: usize) -> (Vec<(u32, u32)>, Contro
 fn check(old: &[f32], new: &[f32], epsilon: f32) {
     let expected = changes(old, new, bits_differ);
     assert_eq!(count_changed(old, new), Ok(expected.len()));
-    assert_eq!(exact(old, new), expected);
+    for unit in vector_units() {
+        let listed = listed(new.len(), |indices, values| {
+            diff_on(unit, old, new, indices, values)
+        });
+        assert_eq!(listed, expected, "{unit:?}");
+    }
     let (visits, flow) = visited(old, new, usize::MAX);
     assert_eq!((visits, flow.is_continue()), (expected, true));
 
