@@ -85,26 +85,22 @@ impl Front {
         if let Some(place) = self.reserve(mem.geometry(), len)? {
             return Ok(place);
         }
-        if let Some(corrupt) = *poison {
-            return Err(ReserveError::Corrupt(corrupt));
+        let freed = observe(
+            mem,
+            poison,
+            self.next,
+            published,
+            self.read,
+            self.space.cursor(),
+        )?;
+        if let Some(Freed { read, space }) = freed {
+            self.read = read;
+            self.space = space;
         }
-        match observe(mem, self.next, published, self.read, self.space.cursor()) {
-            Ok(Some(freed)) => {
-                self.read = freed.read;
-                self.space = freed.space;
-            }
-            // Nothing new. (With nothing unreleased the area is empty, and nothing is refused.)
-            Ok(None) => {}
-            Err(corrupt) => {
-                *poison = Some(corrupt);
-                return Err(ReserveError::Corrupt(corrupt));
-            }
+        match self.reserve(mem.geometry(), len)? {
+            Some(place) => Ok(place),
+            None => Err(full(self.next.wrapping_sub(self.read), len)),
         }
-        self.reserve(mem.geometry(), len)?
-            .ok_or(ReserveError::Full {
-                unreleased: self.next.wrapping_sub(self.read),
-                len: u32::try_from(len).unwrap_or(u32::MAX),
-            })
     }
 
     /// Writes the header of the record whose payload lies at `place`, which [`Self::reserve`] gave
@@ -145,8 +141,16 @@ struct Freed {
     space: Space,
 }
 
+#[cold]
+fn full(unreleased: u32, len: usize) -> ReserveError {
+    ReserveError::Full {
+        unreleased,
+        len: u32::try_from(len).unwrap_or(u32::MAX),
+    }
+}
+
 /// Looks at the consumer's position, which was `released`, and derives the free space from it;
-/// `None` if it is the same. All before `published` is, `next` is the first position that is not
+/// `None` if nothing is new. All before `published` is, `next` is the first position that is not
 /// written, and the last payload ends at `cursor`.
 ///
 /// Not a method: a batch's front lives in registers.
@@ -154,20 +158,29 @@ struct Freed {
 #[inline(never)]
 fn observe<M: SharedMem>(
     mem: &M,
+    poison: &mut Option<Corrupt>,
     next: u32,
     published: u32,
     released: u32,
     cursor: u32,
-) -> Result<Option<Freed>, Corrupt> {
+) -> Result<Option<Freed>, ReserveError> {
+    if let Some(corrupt) = *poison {
+        return Err(ReserveError::Corrupt(corrupt));
+    }
+    let mut refuse = |corrupt| {
+        *poison = Some(corrupt);
+        Err(ReserveError::Corrupt(corrupt))
+    };
     let read = mem.load(ControlWord::ReadPosition, order::OBSERVE);
     if read.wrapping_sub(released) > published.wrapping_sub(released) {
-        return Err(Corrupt::ReadPosition {
+        return refuse(Corrupt::ReadPosition {
             found: read,
             released,
             published,
         });
     }
     if read == released {
+        // With nothing unreleased the area is empty, and nothing is refused.
         return Ok(None);
     }
     let bytes = mem.geometry().payload_bytes();
@@ -178,7 +191,7 @@ fn observe<M: SharedMem>(
     // SAFETY: only this writer writes slots, and it is not doing so now.
     let oldest = unsafe { mem.read_header(read) }.payload_offset();
     if oldest > bytes || !oldest.is_multiple_of(PAYLOAD_ALIGN) {
-        return Err(Corrupt::PayloadOffset {
+        return refuse(Corrupt::PayloadOffset {
             position: read,
             offset: oldest,
             cursor,
