@@ -36,6 +36,8 @@ fn header(record: Record, payload: u32) -> [u8; 64] {
 }
 
 /// Waits while the queue is full.
+#[cold]
+#[inline(never)]
 fn full_or_panic(error: ReserveError) {
     match error {
         ReserveError::Full { .. } => spin_loop(),
@@ -44,7 +46,9 @@ fn full_or_panic(error: ReserveError) {
 }
 
 impl Sender for DeltaSender {
-    #[inline]
+    // A call saves six registers: stores between those to the slots, which the other queues,
+    // inlined as they are, do not pay.
+    #[inline(always)]
     fn send(&mut self, record: Record) {
         loop {
             match self.0.reserve(0) {
@@ -94,7 +98,7 @@ impl Sender for DeltaSender {
 }
 
 impl Receiver for DeltaReceiver {
-    #[inline]
+    #[inline(always)]
     fn receive(&mut self, mut read: impl FnMut(&Record)) -> bool {
         match self.0.poll() {
             Ok(Some(received)) => {

@@ -29,9 +29,9 @@ pub(super) const OWN_STAMP: Ordering = order!(Relaxed);
 pub(super) const LOOK: Ordering = order!(Acquire, "look_relaxed": Relaxed);
 /// A stamp that a new handle finds: it reads the record's header after.
 pub(super) const FIND_STAMP: Ordering = order!(Acquire, "find_stamp_relaxed": Relaxed);
-/// The stamps of an unfinished batch, emptied by its producer or a new one. A consumer looks at none
-/// of them before it has seen a record that this producer publishes in front of it, which orders
-/// them.
+/// The stamps of an unfinished batch, emptied by its producer or a new one. A consumer looks at
+/// none of them before it has seen a record that this producer publishes in front of it, which
+/// orders them.
 pub(super) const CLEAR: Ordering = order!(Relaxed);
 
 // Releasing: the read position.

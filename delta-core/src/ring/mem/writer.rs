@@ -71,6 +71,18 @@ impl<M: SharedMem> Writer<M> {
     /// A place at the front for a payload of `len` bytes.
     #[inline]
     fn reserve(&mut self, len: usize) -> Result<Place, ReserveError> {
+        if !self.in_batch
+            && let Some(place) = self.front.reserve(self.mem.geometry(), len)?
+        {
+            return Ok(place);
+        }
+        self.reserve_slowly(len)
+    }
+
+    /// Not in line: what the caller keeps on its stack meanwhile costs as any other store.
+    #[cold]
+    #[inline(never)]
+    fn reserve_slowly(&mut self, len: usize) -> Result<Place, ReserveError> {
         if self.in_batch {
             self.abort_batch();
         }
@@ -163,8 +175,8 @@ fn parts<'p>(
 }
 
 /// A batch: a front that runs ahead of its writer's. Its records are written with their stamps, but
-/// for the first: a consumer, which reads in order, does not look beyond that. Dropped, all are taken
-/// back.
+/// for the first: a consumer, which reads in order, does not look beyond that. Dropped, all are
+/// taken back.
 ///
 /// The front's address is never handed on, so that it can live in registers: stores of this side's
 /// own between those to the slots cost a fifth of the throughput.
