@@ -29,3 +29,48 @@ pub fn vector_unit() -> VectorUnit {
     }
     VectorUnit::BASELINE
 }
+
+#[cfg(test)]
+mod tests {
+    use delta_core::codec::{Base, Bound, Encoding, Values, encode_as, encoded_size_max};
+    use delta_core::kernel::VectorUnit;
+
+    use super::vector_unit;
+    use crate::synthetic::Random;
+
+    fn encoded(unit: VectorUnit, bound: Option<Bound>, old: &[f32], new: &[f32]) -> (u8, Vec<u8>) {
+        let mut bytes = vec![0; encoded_size_max(new.len())];
+        let encoding = Encoding {
+            bound,
+            unit,
+            ..Encoding::EXACT
+        };
+        let (tag, size) = encode_as(encoding, Base::Row(old), new, &mut bytes).unwrap();
+        bytes.truncate(size);
+        (tag as u8, bytes)
+    }
+
+    #[test]
+    fn codecs_match_scalar_avx2() {
+        let mut random = Random::new(7);
+        for round in 0_u8..200 {
+            let dim = 17 + 13 * usize::from(round % 40);
+            let old: Vec<f32> = (0..dim).map(|_| random.value()).collect();
+            let step = 0.5_f32.powi(i32::from(round % 20));
+            let new: Vec<f32> = old.iter().map(|x| x + step * random.value()).collect();
+            for bound in [None, Some(Bound::new(3e-3).unwrap())] {
+                let plain = encoded(VectorUnit::BASELINE, bound, &old, &new);
+                let (tag, bytes) = encoded(vector_unit(), bound, &old, &new);
+                assert_eq!((tag, &bytes), (plain.0, &plain.1));
+                let values = Values::parse(tag, &bytes, u32::try_from(dim).unwrap()).unwrap();
+                let rows = [VectorUnit::BASELINE, vector_unit()].map(|unit| {
+                    let (mut scratch, mut row) = (vec![0; values.scratch_size()], old.clone());
+                    let change = values.decode_on(unit, &old, &mut scratch).unwrap();
+                    change.apply(&mut row);
+                    row.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+                });
+                assert_eq!(rows[0], rows[1]);
+            }
+        }
+    }
+}

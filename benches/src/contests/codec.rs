@@ -7,7 +7,8 @@
 use std::hint::black_box;
 use std::rc::Rc;
 
-use delta_core::codec::{Base, Tag, Values, encode, encoded_size_max};
+use delta_core::codec::{Base, Encoding, Tag, Values, encode, encode_as, encoded_size_max};
+use delta_native::cpu;
 use delta_native::synthetic::Random;
 use ruvector_delta_core::{Delta, DeltaEncoding, HybridEncoding, VectorDelta};
 
@@ -77,8 +78,12 @@ fn encoding(dim: usize, change: Change) -> Contest {
     let workload = Rc::new(change.workload(dim));
     let old = pick(workload.rows(), 0).clone();
     let mut bytes = vec![0; encoded_size_max(dim)];
+    let encoding = Encoding {
+        unit: cpu::vector_unit(),
+        ..Encoding::EXACT
+    };
     let ours = rows(&workload, change, move |new| {
-        encode(Base::Row(black_box(&old)), new, &mut bytes)
+        encode_as(encoding, Base::Row(black_box(&old)), new, &mut bytes)
     });
     let old = pick(workload.rows(), 0).clone();
     let hybrid = HybridEncoding::new();
@@ -109,9 +114,10 @@ fn decoding(dim: usize, change: Change) -> Contest {
         .unzip();
     let dim_u32 = u32::try_from(dim).unwrap_or(u32::MAX);
     let mut scratch = vec![0; encoded_size_max(dim)];
+    let unit = cpu::vector_unit();
     let ours = loaded(Rc::new(ours), &row, move |row, (tag, bytes)| {
         let values = Values::parse(*tag, bytes, dim_u32).ok()?;
-        let change = values.decode(row, &mut scratch).ok()?;
+        let change = values.decode_on(unit, row, &mut scratch).ok()?;
         let sum = change.change_sum(row);
         change.apply(row);
         Some(sum)

@@ -22,9 +22,9 @@ impl<'a> BitWriter<'a> {
         }
     }
 
-    /// Appends the low `count` bits of `value`, at most [`PEEK_BITS`], whose other bits are 0;
+    /// Appends the low `count` bits of `value`, at most [`PUSH_BITS`], whose other bits are 0;
     /// `None` if the bytes are full.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&mut self, value: u64, count: u32) -> Option<()> {
         self.bits |= value << self.pending;
         self.pending += count;
@@ -36,8 +36,7 @@ impl<'a> BitWriter<'a> {
             None => put(out, whole, self.bits)?,
         }
         self.at += whole;
-        // In two: all 64 bits may have been whole bytes.
-        self.bits = self.bits >> (4 * whole) >> (4 * whole);
+        self.bits >>= self.pending & !7;
         self.pending %= 8;
         Some(())
     }
@@ -65,6 +64,9 @@ fn put(out: &mut [u8], count: usize, word: u64) -> Option<()> {
 fn low_half(bits: u64) -> u32 {
     bits as u32
 }
+
+/// Most bits of one [`BitWriter::push`]: with those that are pending they are fewer than 64.
+pub(super) const PUSH_BITS: u32 = 56;
 
 /// Bits that [`BitReader::peek`] returns at least, while there are as many.
 pub(super) const PEEK_BITS: u32 = 57;

@@ -6,7 +6,10 @@ use super::{
     sparse::SparseWriter,
     survey::{Rows, Survey},
 };
-use crate::kernel::diff::{self, DiffError};
+use crate::{
+    kernel::diff::{self, DiffError},
+    simd::{Job, Vector, VectorUnit},
+};
 use core::ops::ControlFlow;
 
 /// Most bytes that the encoded values of `dim` components take, without their tag.
@@ -69,6 +72,8 @@ pub struct Encoding {
     pub codecs: CodecSet,
     /// How far components may be off; `None`: not at all.
     pub bound: Option<Bound>,
+    /// What it is computed on; the bytes are the same on all.
+    pub unit: VectorUnit,
 }
 
 impl Encoding {
@@ -76,6 +81,7 @@ impl Encoding {
     pub const EXACT: Self = Self {
         codecs: CodecSet::ALL,
         bound: None,
+        unit: VectorUnit::BASELINE,
     };
 }
 
@@ -136,7 +142,13 @@ pub fn encode_as(
     {
         return Ok((Tag::Sparse, size));
     }
-    let packed = write_packed(encoding, base, new, changed, below_raw);
+    let packed = encoding.unit.run(Packed {
+        encoding,
+        base,
+        new,
+        changed,
+        out: &mut *below_raw,
+    });
     // The longer gaps, of two bytes and more, take a byte more for 128 components at most.
     let sparse_size_max = sparse_size_min + needed / 512;
     if has_sparse
@@ -178,56 +190,84 @@ fn write_sparse(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<Option<us
     Ok(flow.is_continue().then(|| writer.size()))
 }
 
-/// The smaller of the codecs that work with differences, and its size; `None` if none fits `out`.
-fn write_packed(
+/// A change, for the codecs that work with differences.
+struct Packed<'a> {
     encoding: Encoding,
-    base: Base<'_>,
-    new: &[f32],
+    base: Base<'a>,
+    new: &'a [f32],
+    /// Components that change.
     changed: usize,
-    out: &mut [u8],
-) -> Option<(Tag, usize)> {
-    let Encoding { codecs, bound } = encoding;
-    if new.len() < PACKED_DIM_MIN {
-        return None;
+    out: &'a mut [u8],
+}
+
+impl Job for Packed<'_> {
+    type Output = Option<(Tag, usize)>;
+
+    #[inline(always)]
+    fn on<V: Vector>(self, _: V) -> Self::Output {
+        self.write()
     }
-    let bound = bound.filter(|_| codecs.has(Tag::Steps) || codecs.has(Tag::StepsFromZero));
-    let has = |relative: bool| match (relative, bound.is_some()) {
-        (true, lossy) => codecs.has(Tag::Grid) || lossy && codecs.has(Tag::Steps),
-        (false, lossy) => codecs.has(Tag::GridFromZero) || lossy && codecs.has(Tag::StepsFromZero),
-    };
-    let (rows, survey, relative) = match base {
-        Base::Row(old) if has(true) => {
-            let rows = Rows::new(old, new);
-            let survey = Survey::new(rows, changed);
-            // What is nearer to zero than to the old row.
-            if survey.magnitude < survey.difference && has(false) {
-                from_zero(new)
-            } else {
-                (rows, survey, true)
-            }
+}
+
+impl Packed<'_> {
+    /// The smaller of the codecs, and its size; `None` if none fits.
+    #[inline(always)]
+    fn write(self) -> Option<(Tag, usize)> {
+        let Self {
+            base,
+            new,
+            changed,
+            out,
+            ..
+        } = self;
+        let Encoding { codecs, bound, .. } = self.encoding;
+        if new.len() < PACKED_DIM_MIN {
+            return None;
         }
-        _ if has(false) => from_zero(new),
-        _ => return None,
-    };
-    let (grid_tag, steps_tag) = if relative {
-        (Tag::Grid, Tag::Steps)
-    } else {
-        (Tag::GridFromZero, Tag::StepsFromZero)
-    };
-    let steps = bound
-        .filter(|_| codecs.has(steps_tag))
-        .and_then(|bound| steps::Plan::new(rows, bound));
-    // Exact values are smaller than lossy ones only of rows that are coarse themselves.
-    let grid = if codecs.has(grid_tag) && (steps.is_none() || survey.trailing_zeros() >= COARSE) {
-        grid::Plan::new(rows, &survey)
-    } else {
-        None
-    };
-    match (steps, grid) {
-        (Some(steps), Some(grid)) if grid.bits <= steps.bits => Some((grid_tag, grid.write(out)?)),
-        (Some(steps), _) => Some((steps_tag, steps.write(out)?)),
-        (None, Some(grid)) => Some((grid_tag, grid.write(out)?)),
-        (None, None) => None,
+        let bound = bound.filter(|_| codecs.has(Tag::Steps) || codecs.has(Tag::StepsFromZero));
+        let has = |relative: bool| match (relative, bound.is_some()) {
+            (true, lossy) => codecs.has(Tag::Grid) || lossy && codecs.has(Tag::Steps),
+            (false, lossy) => {
+                codecs.has(Tag::GridFromZero) || lossy && codecs.has(Tag::StepsFromZero)
+            }
+        };
+        let (rows, survey, relative) = match base {
+            Base::Row(old) if has(true) => {
+                let rows = Rows::new(old, new);
+                let survey = Survey::new(rows, changed);
+                // What is nearer to zero than to the old row.
+                if survey.magnitude < survey.difference && has(false) {
+                    from_zero(new)
+                } else {
+                    (rows, survey, true)
+                }
+            }
+            _ if has(false) => from_zero(new),
+            _ => return None,
+        };
+        let (grid_tag, steps_tag) = if relative {
+            (Tag::Grid, Tag::Steps)
+        } else {
+            (Tag::GridFromZero, Tag::StepsFromZero)
+        };
+        let steps = bound
+            .filter(|_| codecs.has(steps_tag))
+            .and_then(|bound| steps::Plan::new(rows, bound));
+        // Exact values are smaller than lossy ones only of rows that are coarse themselves.
+        let grid = if codecs.has(grid_tag) && (steps.is_none() || survey.trailing_zeros() >= COARSE)
+        {
+            grid::Plan::new(rows, &survey)
+        } else {
+            None
+        };
+        match (steps, grid) {
+            (Some(steps), Some(grid)) if grid.bits <= steps.bits => {
+                Some((grid_tag, grid.write(out)?))
+            }
+            (Some(steps), _) => Some((steps_tag, steps.write(out)?)),
+            (None, Some(grid)) => Some((grid_tag, grid.write(out)?)),
+            (None, None) => None,
+        }
     }
 }
 

@@ -36,40 +36,61 @@ impl<'r> Rows<'r> {
         self.new
     }
 
-    /// Calls `f` with old and new components from `start` on; +0.0 in both beyond the end.
-    #[inline]
-    pub(super) fn block<R>(
-        &self,
-        start: usize,
-        f: impl FnOnce(&[f32; BLOCK], &[f32; BLOCK]) -> R,
-    ) -> R {
-        static ZEROS: [f32; BLOCK] = [0.0; BLOCK];
-        let (mut old_rest, mut new_rest) = (ZEROS, ZEROS);
+    /// Old and new components from `start` on; +0.0 in both beyond the end.
+    #[inline(always)]
+    pub(super) fn block<'b>(&self, start: usize, spare: &'b mut Spare) -> (&'b Block, &'b Block)
+    where
+        'r: 'b,
+    {
+        static ZEROS: Block = [0.0; BLOCK];
+        let Spare { old, new } = spare;
         let old = match self.old {
-            Some(old) => block(old, start, &mut old_rest),
+            Some(row) => block(row, start, old),
             None => &ZEROS,
         };
-        f(old, block(self.new, start, &mut new_rest))
+        (old, block(self.new, start, new))
     }
 
     /// Which components from `start` on change.
-    #[inline]
+    #[inline(always)]
     pub(super) fn changed(&self, start: usize) -> u64 {
-        self.block(start, |old, new| {
-            old.iter().zip(new).rev().fold(0, |mask, (old, new)| {
-                mask << 1 | u64::from(old.to_bits() != new.to_bits())
-            })
+        let mut spare = Spare::NEW;
+        let (old, new) = self.block(start, &mut spare);
+        old.iter().zip(new).rev().fold(0, |mask, (old, new)| {
+            mask << 1 | u64::from(old.to_bits() != new.to_bits())
         })
     }
 }
 
+/// Components that are looked at together.
+pub(super) type Block = [f32; BLOCK];
+
+/// Room for the last block of a row, which is not whole.
+pub(super) struct Spare {
+    old: Option<Block>,
+    new: Option<Block>,
+}
+
+impl Spare {
+    pub(super) const NEW: Self = Self {
+        old: None,
+        new: None,
+    };
+}
+
 /// A block of a row: in place, or put into `rest` if it is not whole.
-#[inline]
-fn block<'b>(row: &'b [f32], start: usize, rest: &'b mut [f32; BLOCK]) -> &'b [f32; BLOCK] {
+#[inline(always)]
+fn block<'b>(row: &'b [f32], start: usize, rest: &'b mut Option<Block>) -> &'b Block {
     let from = row.get(start..).unwrap_or_default();
-    if let Some(block) = from.first_chunk() {
-        return block;
+    match from.first_chunk() {
+        Some(block) => block,
+        None => last_block(from, rest),
     }
+}
+
+#[cold]
+fn last_block<'b>(from: &[f32], rest: &'b mut Option<Block>) -> &'b Block {
+    let rest = rest.insert([0.0; BLOCK]);
     for (to, from) in rest.iter_mut().zip(from) {
         *to = *from;
     }
@@ -92,32 +113,33 @@ pub(super) struct Survey {
 
 impl Survey {
     /// Looks at `rows`, of which `changed` components change. O(dim).
+    #[inline(always)]
     pub(super) fn new(rows: Rows<'_>, changed: usize) -> Self {
         const LANES: usize = 16;
         let (mut any_bits, mut greatest) = ([0_u32; LANES], [0_i32; LANES]);
         let (mut difference, mut magnitude) = ([0.0_f32; LANES], [0.0_f32; LANES]);
         for start in (0..rows.dim()).step_by(BLOCK) {
-            rows.block(start, |olds, news| {
-                for (olds, news) in olds
-                    .as_chunks::<LANES>()
-                    .0
-                    .iter()
-                    .zip(news.as_chunks::<LANES>().0)
-                {
-                    for (any, new) in any_bits.iter_mut().zip(news) {
-                        *any |= new.to_bits();
-                    }
-                    for (greatest, new) in greatest.iter_mut().zip(news) {
-                        *greatest = (*greatest).max(new.abs().to_bits().cast_signed());
-                    }
-                    for (sum, (old, new)) in difference.iter_mut().zip(olds.iter().zip(news)) {
-                        *sum += (new - old).abs();
-                    }
-                    for (sum, new) in magnitude.iter_mut().zip(news) {
-                        *sum += new.abs();
-                    }
+            let mut spare = Spare::NEW;
+            let (olds, news) = rows.block(start, &mut spare);
+            for (olds, news) in olds
+                .as_chunks::<LANES>()
+                .0
+                .iter()
+                .zip(news.as_chunks::<LANES>().0)
+            {
+                for (any, new) in any_bits.iter_mut().zip(news) {
+                    *any |= new.to_bits();
                 }
-            });
+                for (greatest, new) in greatest.iter_mut().zip(news) {
+                    *greatest = (*greatest).max(new.abs().to_bits().cast_signed());
+                }
+                for (sum, (old, new)) in difference.iter_mut().zip(olds.iter().zip(news)) {
+                    *sum += (new - old).abs();
+                }
+                for (sum, new) in magnitude.iter_mut().zip(news) {
+                    *sum += new.abs();
+                }
+            }
         }
         Self {
             changed,

@@ -13,7 +13,7 @@ use proptest::{collection::vec, prelude::*};
 /// Exactly, without the codecs that work with differences.
 const PLAIN: Encoding = Encoding {
     codecs: CodecSet::PLAIN,
-    bound: None,
+    ..Encoding::EXACT
 };
 
 /// Encodes with a plain codec.
@@ -310,7 +310,7 @@ fn exact_encodings() -> impl Iterator<Item = Encoding> {
     ];
     sets.into_iter().map(|codecs| Encoding {
         codecs,
-        bound: None,
+        ..Encoding::EXACT
     })
 }
 
@@ -364,7 +364,7 @@ fn whole_rows_are_whole_although_nothing_changes() {
     let row = [0.25; 40];
     let whole = Encoding {
         codecs: CodecSet::WHOLE,
-        bound: None,
+        ..Encoding::EXACT
     };
     let (tag, bytes) = encoded_as(whole, Base::Row(&row), &row);
     let values = Values::parse(tag as u8, &bytes, 40).unwrap();
@@ -410,7 +410,7 @@ proptest! {
     #[test]
     fn prop_errors_are_bounded((old, new) in near_rows(), bound in 1e-6..1.0_f32) {
         let bound = Bound::new(bound).unwrap();
-        let encoding = Encoding { codecs: CodecSet::ALL, bound: Some(bound) };
+        let encoding = Encoding { bound: Some(bound), ..Encoding::EXACT };
         for base in [Base::Row(&old), Base::Zero] {
             let (tag, bytes) = encoded_as(encoding, base, &new);
             let values = Values::parse(tag as u8, &bytes, dim(&new)).unwrap();

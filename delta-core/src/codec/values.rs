@@ -9,7 +9,10 @@ use super::{
     },
     sparse::SparseValues,
 };
-use crate::kernel::{apply, digest};
+use crate::{
+    kernel::{apply, digest},
+    simd::{Job, Vector, VectorUnit},
+};
 
 /// Checked encoded values of a row of `dim` components.
 ///
@@ -158,6 +161,23 @@ impl<'a> Values<'a> {
     where
         'a: 's,
     {
+        self.decode_on(VectorUnit::BASELINE, old, scratch)
+    }
+
+    /// As [`Self::decode`], computed on `unit`.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn decode_on<'s>(
+        &self,
+        unit: VectorUnit,
+        old: &[f32],
+        scratch: &'s mut [u8],
+    ) -> Result<RowChange<'s>, DecodeError>
+    where
+        'a: 's,
+    {
         let listing = match self {
             Self::Same => return Ok(RowChange::Same),
             Self::Raw(raw) => return Ok(RowChange::All(raw.as_bytes())),
@@ -170,11 +190,11 @@ impl<'a> Values<'a> {
             .get_mut(..needed)
             .ok_or(DecodeError::ScratchTooSmall { needed, given })?;
         let components = scratch.as_chunks_mut::<4>().0;
-        match self {
-            Self::Grid(grid) => grid.decode(old, components)?,
-            Self::Steps(steps) => steps.decode(old, components)?,
-            _ => {}
-        }
+        unit.run(Decode {
+            values: *self,
+            old,
+            components: &mut *components,
+        })?;
         Ok(if listing.is_all() {
             RowChange::All(scratch)
         } else {
@@ -183,6 +203,26 @@ impl<'a> Values<'a> {
                 components: scratch,
             })
         })
+    }
+}
+
+/// Values whose components are worked out.
+struct Decode<'a> {
+    values: Values<'a>,
+    old: &'a [f32],
+    components: &'a mut [[u8; 4]],
+}
+
+impl Job for Decode<'_> {
+    type Output = Result<(), ValuesError>;
+
+    #[inline(always)]
+    fn on<V: Vector>(self, _: V) -> Self::Output {
+        match self.values {
+            Values::Grid(grid) => grid.decode(self.old, self.components),
+            Values::Steps(steps) => steps.decode(self.old, self.components),
+            _ => Ok(()),
+        }
     }
 }
 

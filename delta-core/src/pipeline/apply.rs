@@ -6,6 +6,7 @@ use crate::{
     digest::{id_term, row_term, tombstone_term},
     graph::{CheckedChange, encode::Change},
     header::DeltaHeader,
+    kernel::VectorUnit,
     payload::{
         Payload, batch::BatchPayload, control::Control, metadata::SECTION_SIZE_MAX,
         vector::VectorPayload,
@@ -53,6 +54,7 @@ pub struct Applier<'s> {
     position: Position,
     /// Room for decoded rows and decompressed metadata.
     scratch: &'s mut [u8],
+    unit: VectorUnit,
     applied: u64,
     duplicates: u64,
     counters: Option<&'s Counters>,
@@ -66,6 +68,7 @@ impl<'s> Applier<'s> {
         Self {
             position,
             scratch,
+            unit: VectorUnit::BASELINE,
             applied: 0,
             duplicates: 0,
             counters: None,
@@ -76,6 +79,13 @@ impl<'s> Applier<'s> {
     #[must_use]
     pub fn with_counters(mut self, counters: &'s Counters) -> Self {
         self.counters = Some(counters);
+        self
+    }
+
+    /// Decodes on this unit of the processor: the same rows, sooner.
+    #[must_use]
+    pub fn on(mut self, unit: VectorUnit) -> Self {
+        self.unit = unit;
         self
     }
 
@@ -190,7 +200,7 @@ impl<'s> Applier<'s> {
         }
         let (scratch, rest) = split_scratch(self.scratch, vector.values());
         let row = replica.next_row()?;
-        let row_change = vector.values().decode(row, scratch)?;
+        let row_change = vector.values().decode_on(self.unit, row, scratch)?;
         let metadata = vector.metadata().decode(rest)?;
         replica.reserve_attributes(slot, vector.id(), metadata)?;
         let change = row_term(slot, row_change.change_sum(row))
@@ -219,7 +229,7 @@ impl<'s> Applier<'s> {
         let old = check_chain(replica, slot, prev_sequence)
             .map_err(|error| error.of_values(vector.values()))?;
         let (scratch, rest) = split_scratch(self.scratch, vector.values());
-        let row_change = vector.values().decode(old, scratch)?;
+        let row_change = vector.values().decode_on(self.unit, old, scratch)?;
         let row_term = row_term(slot, row_change.change_sum(old));
         judge.row(old, &row_change);
         let metadata = vector.metadata().decode(rest)?;
@@ -277,7 +287,8 @@ impl<'s> Applier<'s> {
         check_dim(replica, batch.dim())?;
         let (mut change, mut marked) = (0_u64, 0);
         let checked = batch.entries().try_for_each(|entry| {
-            let sum = check_entry(replica, header.sequence, &entry, self.scratch, judge)?;
+            let scratch = (self.unit, &mut *self.scratch);
+            let sum = check_entry(replica, header.sequence, &entry, scratch, judge)?;
             change = change.wrapping_add(row_term(entry.slot, sum));
             replica.set_last_sequence(entry.slot, header.sequence);
             marked += 1;
@@ -290,7 +301,7 @@ impl<'s> Applier<'s> {
             for entry in batch.entries() {
                 // Decodes as it did a moment ago: slots of a batch are distinct.
                 let row = replica.row(entry.slot).unwrap_or_default();
-                if let Ok(change) = entry.values.decode(row, self.scratch) {
+                if let Ok(change) = entry.values.decode_on(self.unit, row, self.scratch) {
                     change.apply(replica.row_mut(entry.slot));
                 }
             }

@@ -152,6 +152,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             encoding: Encoding {
                 codecs: args.codec,
                 bound: args.bound,
+                unit: delta_native::cpu::vector_unit(),
             },
         };
         let mut report = replay(&stream, &options)

@@ -20,6 +20,7 @@ use super::primary::{Primary, Within};
 use super::report::{Memory, Traffic};
 use super::writer::capture_all;
 use crate::clock::StdClock;
+use crate::cpu;
 use crate::memory::filled;
 use crate::region::HeapRegion;
 use crate::stream::Stream;
@@ -141,7 +142,8 @@ pub(super) fn run(stream: &Stream, mode: Mode, encoding: Encoding) -> Result<Pas
     let shared = Shared::new(mode);
     let sequencer = Sequencer::new(stream.dim(), &mut slot_states, 0, Position::START)
         .with_codecs(encoding.codecs)
-        .with_counters(&shared.writer);
+        .with_counters(&shared.writer)
+        .on(encoding.unit);
     let shadow = encoding
         .bound
         .map(|bound| Shadow::new(bound, stream.dim(), &mut shadow_memory));
@@ -260,7 +262,9 @@ fn apply_all<M: Mem>(
     let _guard = StopOnPanic(shared);
     let mut scratch = vec![0; Applier::scratch_size_max(stream.dim())];
     let updates = usize::try_from(stream.counts().updates).unwrap_or(usize::MAX);
-    let applier = Applier::new(Position::START, &mut scratch).with_counters(&shared.reader);
+    let applier = Applier::new(Position::START, &mut scratch)
+        .with_counters(&shared.reader)
+        .on(cpu::vector_unit());
     let meter = Meter::with_capacity(updates);
     let mut apply = Apply::with_process(consumer, applier, meter);
     let one_in_flight = shared.mode == Mode::OneInFlight;

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::ReplayError;
 use super::pass::{Mode, Shared, StopOnPanic};
+use crate::cpu;
 use crate::memory::filled;
 use crate::region::HeapRegion;
 use crate::synthetic::{Changes, base_row, slot};
@@ -183,7 +184,8 @@ pub fn replay_synthetic(synthetic: &Synthetic) -> Result<SyntheticReport, Replay
         digest: state_digest(&store),
         ..Position::START
     };
-    let sequencer = Sequencer::new(synthetic.dim, &mut tables.states, synthetic.rows, base);
+    let sequencer = Sequencer::new(synthetic.dim, &mut tables.states, synthetic.rows, base)
+        .on(cpu::vector_unit());
     let mut writer = Writer {
         synthetic,
         changes: synthetic.changes(),
@@ -191,7 +193,7 @@ pub fn replay_synthetic(synthetic: &Synthetic) -> Result<SyntheticReport, Replay
         primary: &mut tables.primary,
     };
     let mut scratch = vec![0; Applier::scratch_size_max(synthetic.dim)];
-    let applier = Applier::new(base, &mut scratch);
+    let applier = Applier::new(base, &mut scratch).on(cpu::vector_unit());
     let mut apply = Apply::with_process(consumer, applier, Bytes::default());
     let shared = Shared::new(Mode::Throughput { batch: 1 });
     let start_ns = shared.clock.monotonic_ns();

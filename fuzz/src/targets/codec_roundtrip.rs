@@ -27,6 +27,7 @@ pub fn run(input: &[u8]) {
     let encoding = Encoding {
         codecs,
         bound: Bound::new(f32::from_bits(u32::from(bound) << 16)).ok(),
+        ..Encoding::EXACT
     };
     check(encoding, Base::Row(&floats(&old)), &old, &new);
     check(encoding, Base::Zero, &vec![0; new.len()], &new);
@@ -34,6 +35,7 @@ pub fn run(input: &[u8]) {
         let exact = Encoding {
             codecs,
             bound: None,
+            ..Encoding::EXACT
         };
         check(exact, Base::Row(&floats(&old)), &old, &new);
     }

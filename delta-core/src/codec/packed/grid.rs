@@ -10,20 +10,19 @@
 //! are zeros, need no codec of their own.
 
 use super::{
-    BLOCK, Numbers, Olds, SAMPLE, Source, as_f32, lanes,
+    BLOCK, Numbers, Olds, Source, Target,
+    estimate::Estimate,
+    lanes,
     listing::{self, ListKind, Listing, Selection},
-    number_bits, pack, row_bits,
+    number_bits, pack,
     scale::Scale,
-    step::{
-        EXPONENT_MAX, EXPONENT_MIN, Grid, Lane, TRIMMED_MAX, component, on_step, significant_bits,
-        whole_steps,
-    },
-    store, unpack, unzigzag, zigzag,
+    step::{EXPONENT_MAX, EXPONENT_MIN, Grid, TRIMMED_MAX, on_step, whole_steps},
+    unpack, unzigzag, zigzag,
 };
 use crate::codec::{
     ValuesError,
     bits::{BitReader, BitWriter},
-    survey::{Rows, Survey},
+    survey::{Block, Rows, Spare, Survey},
 };
 
 /// Bytes before the list.
@@ -51,26 +50,42 @@ impl Source for (Grid, Rows<'_>) {
         self.1.dim()
     }
 
-    #[inline]
+    #[inline(always)]
     fn fill(&self, start: usize, numbers: &mut Numbers) {
         let (grid, rows) = self;
-        rows.block(start, |olds, news| {
-            for ((number, old), new) in numbers.iter_mut().zip(olds).zip(news) {
-                let lane = grid.lane(*old);
-                let difference = whole_steps(*new, lane).wrapping_sub(whole_steps(*old, lane));
-                *number = zigzag(difference);
-            }
-        });
+        let mut spare = Spare::NEW;
+        let (olds, news) = rows.block(start, &mut spare);
+        differences(*grid, olds, news, numbers);
     }
 
-    #[inline]
+    #[inline(always)]
     fn changed(&self, start: usize, _: &Numbers) -> u64 {
         self.1.changed(start)
     }
 }
 
+#[inline(always)]
+fn differences(grid: Grid, olds: &Block, news: &Block, numbers: &mut Numbers) {
+    for ((number, old), new) in numbers.iter_mut().zip(olds).zip(news) {
+        let lane = grid.lane(*old);
+        let difference = whole_steps(*new, lane).wrapping_sub(whole_steps(*old, lane));
+        *number = zigzag(difference);
+    }
+}
+
+/// Of every new component what a tail is cut from, and how many bits of it.
+#[inline(always)]
+fn tails_of(grid: Grid, olds: &Block, news: &Block, bits: &mut Numbers, counts: &mut Numbers) {
+    let places = bits.iter_mut().zip(counts);
+    for ((bits, count), (old, new)) in places.zip(olds.iter().zip(news)) {
+        *count = grid.tail_bits(grid.lane(*old), *new);
+        *bits = new.to_bits() >> grid.trimmed;
+    }
+}
+
 impl<'r> Plan<'r> {
     /// How to encode `rows`, if all new components are finite. O(dim).
+    #[inline(always)]
     pub(in crate::codec) fn new(rows: Rows<'r>, survey: &Survey) -> Option<Self> {
         if !survey.is_finite() {
             return None;
@@ -128,6 +143,7 @@ impl<'r> Plan<'r> {
     }
 
     /// Writes the encoded values and returns their size; `None` if `out` is too small. O(dim).
+    #[inline(always)]
     pub(in crate::codec) fn write(&self, out: &mut [u8]) -> Option<usize> {
         let (head, rest) = out.split_first_chunk_mut::<HEAD_SIZE>()?;
         let [floor, ..] = self.grid.floor.to_le_bytes();
@@ -149,95 +165,52 @@ impl<'r> Plan<'r> {
         Some(HEAD_SIZE + list_size + packed_size + tails_size)
     }
 
+    #[inline(always)]
     fn write_tails(&self, selection: Selection, out: &mut [u8]) -> Option<usize> {
         let mut writer = BitWriter::new(out);
         let (mut bits, mut counts) = ([0; BLOCK], [0; BLOCK]);
         for start in (0..self.rows.dim()).step_by(BLOCK) {
-            self.rows.block(start, |olds, news| {
-                let places = bits.iter_mut().zip(&mut counts);
-                for ((bits, count), (old, new)) in places.zip(olds.iter().zip(news)) {
-                    *count = self.grid.tail_bits(self.grid.lane(*old), *new);
-                    *bits = new.to_bits() >> self.grid.trimmed;
-                }
-            });
+            let mut spare = Spare::NEW;
+            let (olds, news) = self.rows.block(start, &mut spare);
+            tails_of(self.grid, olds, news, &mut bits, &mut counts);
             let lanes = lanes(self.rows.dim(), start);
             let mask = match selection {
                 Selection::All => u64::MAX,
                 Selection::Changed => self.rows.changed(start),
             };
-            for (number, (bits, count)) in bits.iter().zip(&counts).take(lanes).enumerate() {
-                if mask >> number & 1 == 0 {
-                    continue;
+            if mask == u64::MAX && lanes == BLOCK {
+                let (bits, counts) = (bits.as_chunks::<2>().0, counts.as_chunks::<2>().0);
+                for (&[first, second], &[a, b]) in bits.iter().zip(counts) {
+                    if a.max(b) < self.grid.width() {
+                        // Both are one push.
+                        let [low, high] = [first & !(u32::MAX << a), second & !(u32::MAX << b)];
+                        writer.push(u64::from(low) | u64::from(high) << a, a + b)?;
+                    } else {
+                        self.push_tail(first, a, &mut writer)?;
+                        self.push_tail(second, b, &mut writer)?;
+                    }
                 }
-                if *count < self.grid.width() {
-                    writer.push((bits & !(u32::MAX << count)).into(), *count)?;
-                } else if *bits == 0 {
-                    writer.push(0, 1)?;
-                } else {
-                    writer.push(1, 1)?;
-                    writer.push((*bits).into(), 32 - self.grid.trimmed)?;
+                continue;
+            }
+            for (number, (bits, count)) in bits.iter().zip(&counts).take(lanes).enumerate() {
+                if mask >> number & 1 != 0 {
+                    self.push_tail(*bits, *count, &mut writer)?;
                 }
             }
         }
         writer.finish()
     }
-}
 
-/// What a grid costs.
-#[derive(Clone, Copy)]
-struct Estimate {
-    grid: Grid,
-    /// Some component has bits below its step.
-    has_tails: bool,
-    /// Bits below steps.
-    tail_bits: f32,
-    /// Sum of the absolute differences in steps, about.
-    steps: f32,
-}
-
-impl Estimate {
-    /// By some of the blocks, and as if there were tails; if `thorough`, by all.
-    fn new(rows: Rows<'_>, grid: Grid, thorough: bool) -> Self {
-        const LANES: usize = 16;
-        let step = if thorough { 1 } else { SAMPLE };
-        let (mut steps, mut tail_bits, mut off_step) =
-            ([0.0_f32; LANES], [0_u32; LANES], [0_u32; LANES]);
-        let mut seen = 0;
-        for start in (0..rows.dim()).step_by(BLOCK * step) {
-            seen += lanes(rows.dim(), start);
-            rows.block(start, |olds, news| {
-                let (olds, news) = (olds.as_chunks::<LANES>().0, news.as_chunks::<LANES>().0);
-                for (olds, news) in olds.iter().zip(news) {
-                    let sums = steps.iter_mut().zip(&mut tail_bits).zip(&mut off_step);
-                    for (((steps, bits), off), (old, new)) in sums.zip(olds.iter().zip(news)) {
-                        let lane = grid.lane(*old);
-                        *steps += ((new - old) * lane.inverse).abs();
-                        *bits += grid.tail_bits(lane, *new);
-                        *off |= on_step(whole_steps(*new, lane), lane).to_bits() ^ new.to_bits();
-                    }
-                }
-            });
+    /// Appends the `count` bits below the step of a component of those `bits`.
+    #[inline(always)]
+    fn push_tail(&self, bits: u32, count: u32, writer: &mut BitWriter<'_>) -> Option<()> {
+        if count < self.grid.width() {
+            writer.push((bits & !(u32::MAX << count)).into(), count)
+        } else if bits == 0 {
+            writer.push(0, 1)
+        } else {
+            writer.push(u64::from(bits) << 1 | 1, 33 - self.grid.trimmed)
         }
-        let scale = as_f32(rows.dim()) / as_f32(seen.max(1));
-        let any_off = off_step.iter().fold(0, |any, lane| any | lane) != 0;
-        let has_tails = !thorough || any_off;
-        let bits = as_f32(tail_bits.iter().sum::<u32>() as usize) * scale;
-        Self {
-            grid,
-            has_tails,
-            tail_bits: if has_tails { bits } else { 0.0 },
-            steps: steps.iter().sum::<f32>() * scale,
-        }
-    }
-
-    /// Mean of the absolute differences of `count` components, in steps.
-    fn mean(&self, count: usize) -> f32 {
-        self.steps / as_f32(count.max(1))
-    }
-
-    /// Bits of all numbers and tails of a row, about.
-    fn bits(&self, dim: usize) -> f32 {
-        row_bits(dim, self.mean(dim)) + self.tail_bits
     }
 }
 
@@ -309,25 +282,18 @@ impl<'a> GridValues<'a> {
 
     /// Decodes the new bits of the components that change, in order, into `out`, which has one
     /// element for each. O(changes).
+    #[inline(always)]
     pub(in crate::codec) fn decode(
         &self,
         old: &[f32],
         out: &mut [[u8; 4]],
     ) -> Result<(), ValuesError> {
         let mut olds = Olds::new(old, &self.listing, self.from_zero);
-        let has_tails = self.has_tails;
-        let rest = unpack(self.packed, out, self.scale, |numbers| {
-            for (number, old) in numbers.iter_mut().zip(olds.next()) {
-                let lane = self.grid.lane(old);
-                let steps = whole_steps(old, lane).wrapping_add(unzigzag(*number));
-                let whole = on_step(steps, lane).to_bits();
-                *number = if has_tails {
-                    steps.cast_unsigned()
-                } else {
-                    whole
-                };
-            }
-        })?;
+        let mut wholes = Wholes {
+            grid: self.grid,
+            olds: &mut olds,
+        };
+        let rest = unpack(self.packed, out, self.scale, &mut wholes)?;
         let end = ValuesError::truncated(self.bytes.len());
         if !self.has_tails {
             return if rest.is_empty() { Ok(()) } else { Err(end) };
@@ -343,45 +309,76 @@ impl<'a> GridValues<'a> {
         }
     }
 
-    /// Makes components of the steps in `slots`, at most [`BLOCK`].
-    #[inline]
+    /// Puts what is below the steps into the components in `slots`, at most [`BLOCK`].
+    #[inline(always)]
     fn add_tails(&self, slots: &mut [[u8; 4]], olds: &[f32; BLOCK], tails: &mut BitReader<'_>) {
-        let (grid, width) = (self.grid, self.grid.width());
-        let (mut steps, mut missing, mut significands) = ([0; BLOCK], [0; BLOCK], [0; BLOCK]);
-        for (steps, slot) in steps.iter_mut().zip(slots.iter()) {
-            *steps = i32::from_le_bytes(*slot);
+        let (grid, mut missing) = (self.grid, [0; BLOCK]);
+        let mut wholes = [0_u32; BLOCK];
+        for (whole, slot) in wholes.iter_mut().zip(slots.iter()) {
+            *whole = u32::from_le_bytes(*slot);
         }
-        for (missing, steps) in missing.iter_mut().zip(&steps) {
-            *missing = width.saturating_sub(significant_bits(*steps));
+        for (missing, (whole, old)) in missing.iter_mut().zip(wholes.iter().zip(olds)) {
+            let bits = grid.tail_bits(grid.lane(*old), f32::from_bits(*whole));
+            // Of no step there is a bit that says whether anything follows.
+            *missing = if *whole == 0 { 1 } else { bits };
         }
-        if steps.iter().take(slots.len()).any(|steps| *steps == 0) {
-            for ((slot, steps), old) in slots.iter_mut().zip(steps).zip(olds) {
-                *slot = self.with_tail(steps, grid.lane(*old), tails).to_le_bytes();
+        let count = slots.len();
+        let (pairs, last) = slots.as_chunks_mut::<2>();
+        let whole_pairs = wholes.as_chunks::<2>().0.iter();
+        let missing_pairs = missing.as_chunks::<2>().0;
+        for (pair, (wholes, &[a, b])) in pairs.iter_mut().zip(whole_pairs.zip(missing_pairs)) {
+            // Two tails, of fewer than 24 bits, are one look.
+            let bits = tails.peek();
+            let (first, second) = (low(bits, a), low(bits >> a, b));
+            let [one, two] = *wholes;
+            if one == 0 && first != 0 || two == 0 && second != 0 {
+                *pair = [(one, a), (two, b)]
+                    .map(|(whole, missing)| self.with_tail(whole, missing, tails).to_le_bytes());
+                continue;
             }
-            return;
+            tails.skip(a + b);
+            *pair =
+                [one | first << grid.trimmed, two | second << grid.trimmed].map(u32::to_le_bytes);
         }
-        let lanes = steps.iter().zip(&missing).take(slots.len());
-        for (significand, (steps, missing)) in significands.iter_mut().zip(lanes) {
-            *significand = steps.unsigned_abs() << missing | tails.take(*missing);
+        if let ([slot], Some(index)) = (last, count.checked_sub(1))
+            && let (Some(whole), Some(missing)) = (wholes.get(index), missing.get(index))
+        {
+            *slot = self.with_tail(*whole, *missing, tails).to_le_bytes();
         }
-        let lanes = steps.iter().zip(&missing).zip(olds);
-        for (significand, ((steps, missing), old)) in significands.iter_mut().zip(lanes) {
-            *significand = component(grid, *steps, grid.lane(*old), *significand, *missing);
-        }
-        store(&significands, slots);
     }
 
-    /// The bits of a component of so many whole steps, also of none.
-    fn with_tail(&self, steps: i32, lane: Lane, tails: &mut BitReader<'_>) -> u32 {
-        let Grid { trimmed, .. } = self.grid;
-        if steps == 0 {
-            return match tails.take(1) {
-                0 => 0,
-                _ => tails.take(32 - trimmed) << trimmed,
-            };
+    /// The bits of a component, its `missing` ones taken from `tails`.
+    #[inline(always)]
+    fn with_tail(&self, whole: u32, missing: u32, tails: &mut BitReader<'_>) -> u32 {
+        let mut tail = tails.take(missing);
+        if whole == 0 && tail != 0 {
+            tail = tails.take(32 - self.grid.trimmed);
         }
-        let missing = self.grid.width().saturating_sub(significant_bits(steps));
-        let significand = steps.unsigned_abs() << missing | tails.take(missing);
-        component(self.grid, steps, lane, significand, missing)
+        whole | tail << self.grid.trimmed
     }
+}
+
+/// Makes components of numbers, without what is below their steps.
+struct Wholes<'d, 'o> {
+    grid: Grid,
+    olds: &'d mut Olds<'o>,
+}
+
+impl Target for Wholes<'_, '_> {
+    #[inline(always)]
+    fn turn(&mut self, numbers: &mut Numbers) {
+        let olds = self.olds.next();
+        for (number, old) in numbers.iter_mut().zip(&olds) {
+            let lane = self.grid.lane(*old);
+            let steps = whole_steps(*old, lane).wrapping_add(unzigzag(*number));
+            *number = on_step(steps, lane).to_bits();
+        }
+    }
+}
+
+/// The lowest `count` bits, at most 31.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "they fit")]
+fn low(bits: u64, count: u32) -> u32 {
+    bits as u32 & !(u32::MAX << count)
 }

@@ -4,6 +4,7 @@
 //! numbers are written in two parts: `low_bits` low bits each, side by side, so that they can be
 //! read in any order; and what is above them, which is small and has a prefix code.
 
+mod estimate;
 pub(super) mod grid;
 pub(super) mod listing;
 mod positions;
@@ -14,7 +15,7 @@ mod tables;
 
 use super::{
     ValuesError,
-    bits::{BitReader, BitWriter, PEEK_BITS, bits_at},
+    bits::{BitReader, BitWriter, PUSH_BITS, bits_at},
 };
 use listing::Selection;
 use scale::Scale;
@@ -37,6 +38,13 @@ trait Source {
     fn fill(&self, start: usize, numbers: &mut Numbers);
     /// Which of these components change; `numbers` are theirs. Zero beyond the row's end.
     fn changed(&self, start: usize, numbers: &Numbers) -> u64;
+}
+
+/// What a codec makes of numbers that were read. (Not a closure: one would not be compiled for the
+/// vector unit of the job that it is part of.)
+trait Target {
+    /// Turns the next numbers into bits of components; those beyond the last mean nothing.
+    fn turn(&mut self, numbers: &mut Numbers);
 }
 
 /// Lanes of a block at `start` that lie in a row of `dim` components.
@@ -88,6 +96,7 @@ fn row_bits(dim: usize, mean: f32) -> f32 {
 
 /// Writes the numbers of the selected components, `count` of them, and returns the bytes used;
 /// `None` if `out` is too small.
+#[inline(always)]
 fn pack(
     source: &impl Source,
     selection: Selection,
@@ -116,6 +125,7 @@ fn pack(
 }
 
 /// The numbers of the lanes in `mask`.
+#[inline(always)]
 fn compress<'s>(numbers: &Numbers, mut mask: u64, selected: &'s mut Numbers) -> &'s [u32] {
     let mut count = 0;
     for slot in selected.iter_mut() {
@@ -130,65 +140,85 @@ fn compress<'s>(numbers: &Numbers, mut mask: u64, selected: &'s mut Numbers) -> 
 }
 
 /// Appends the numbers of a block.
-#[inline]
+#[inline(always)]
 fn push_block(
     numbers: &[u32],
     scale: Scale,
     low: &mut BitWriter<'_>,
     codes: &mut BitWriter<'_>,
 ) -> Option<()> {
-    let (low_bits, table) = (scale.low_bits(), scale.table());
-    let low_mask = !(u32::MAX << low_bits);
-    if 2 * low_bits <= PEEK_BITS {
-        // Two low parts are one push.
-        let (pairs, last) = numbers.as_chunks::<2>();
-        for [first, second] in pairs {
-            let [first, second] = [first, second].map(|number| u64::from(number & low_mask));
-            low.push(first | second << low_bits, 2 * low_bits)?;
-        }
-        for number in last {
-            low.push((number & low_mask).into(), low_bits)?;
-        }
-    } else {
-        for number in numbers {
-            low.push((number & low_mask).into(), low_bits)?;
-        }
+    // As many low parts as one push takes, in loops whose length is known.
+    match PUSH_BITS.checked_div(scale.low_bits()) {
+        None => Some(()),
+        Some(0..=1) => push_low::<1>(numbers, scale, low),
+        Some(2) => push_low::<2>(numbers, scale, low),
+        Some(3) => push_low::<3>(numbers, scale, low),
+        Some(4..=7) => push_low::<4>(numbers, scale, low),
+        Some(_) => push_low::<8>(numbers, scale, low),
+    }?;
+    push_codes(numbers, scale, codes)
+}
+
+/// Appends the low bits of numbers, of `N` at a time.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "N is at most 8")]
+fn push_low<const N: usize>(numbers: &[u32], scale: Scale, low: &mut BitWriter<'_>) -> Option<()> {
+    let low_bits = scale.low_bits();
+    let mask = !(u32::MAX << low_bits);
+    let (groups, rest) = numbers.as_chunks::<N>();
+    for group in groups {
+        let joined = group.iter().rev().fold(0, |joined, number| {
+            joined << low_bits | u64::from(number & mask)
+        });
+        low.push(joined, N as u32 * low_bits)?;
     }
+    rest.iter()
+        .try_for_each(|number| low.push((number & mask).into(), low_bits))
+}
+
+/// Appends the codes of what is above the low bits.
+#[inline(always)]
+fn push_codes(numbers: &[u32], scale: Scale, codes: &mut BitWriter<'_>) -> Option<()> {
+    /// Codes, of at most 8 bits, that one push takes.
+    const AT_ONCE: usize = 7;
+    let (low_bits, table) = (scale.low_bits(), scale.table());
     let greatest = numbers
         .iter()
         .fold(0, |greatest, number| greatest.max(*number));
-    if greatest >> low_bits >= ESCAPE {
-        return numbers.iter().try_for_each(|number| {
-            let high = number >> low_bits;
-            let code = table.code(high);
-            codes.push(code.bits.into(), code.length.into())?;
-            if high >= ESCAPE {
-                codes.push(high.into(), 32 - low_bits)
-            } else {
-                Some(())
-            }
-        });
-    }
-    // Seven codes of at most 8 bits are one push.
-    for numbers in numbers.chunks(7) {
+    let (groups, rest) = if greatest >> low_bits >= ESCAPE {
+        (&[][..], numbers)
+    } else {
+        numbers.as_chunks::<AT_ONCE>()
+    };
+    for group in groups {
         let (mut bits, mut length) = (0, 0);
-        for number in numbers {
+        for number in group {
             let code = table.code(number >> low_bits);
-            bits |= u64::from(code.bits) << length;
-            length += u32::from(code.length);
+            bits |= code.bits() << length;
+            length += code.length();
         }
         codes.push(bits, length)?;
     }
-    Some(())
+    rest.iter().try_for_each(|number| {
+        let high = number >> low_bits;
+        let code = table.code(high);
+        codes.push(code.bits(), code.length())?;
+        if high >= ESCAPE {
+            codes.push(high.into(), 32 - low_bits)
+        } else {
+            Some(())
+        }
+    })
 }
 
-/// Reads numbers, one for each element of `numbers`, lets `each` change them, a block at a time in
+/// Reads numbers, one for each element of `numbers`, lets `target` turn them, a block at a time in
 /// order, and returns the bytes behind them. O(numbers).
+#[inline(always)]
 fn unpack<'a>(
     bytes: &'a [u8],
     numbers: &mut [[u8; 4]],
     scale: Scale,
-    mut each: impl FnMut(&mut Numbers),
+    target: &mut impl Target,
 ) -> Result<&'a [u8], ValuesError> {
     let truncated = ValuesError::truncated(bytes.len());
     let count = numbers.len();
@@ -203,14 +233,14 @@ fn unpack<'a>(
     let mut block = [0; BLOCK];
     for (chunk, start) in numbers.chunks_mut(BLOCK).zip((0..).step_by(BLOCK)) {
         read_low(low, start * low_bits, scale, chunk, &mut block);
-        each(&mut block);
+        target.turn(&mut block);
         store(&block, chunk);
     }
     Ok(rest)
 }
 
 /// Writes the first of `block`.
-#[inline]
+#[inline(always)]
 fn store(block: &Numbers, slots: &mut [[u8; 4]]) {
     for (slot, number) in slots.iter_mut().zip(block) {
         *slot = number.to_le_bytes();
@@ -218,43 +248,41 @@ fn store(block: &Numbers, slots: &mut [[u8; 4]]) {
 }
 
 /// Reads what is above the low bits; the bytes behind the codes.
-#[inline]
+#[inline(always)]
 fn read_codes<'a>(bytes: &'a [u8], scale: Scale, numbers: &mut [[u8; 4]]) -> Option<&'a [u8]> {
     /// Codes, of at most 8 bits, that one look at the bits holds.
     const AT_ONCE: usize = 7;
     let table = scale.table();
     let mut codes = BitReader::new(bytes);
-    let mut at = 0;
-    while let Some(slots) = numbers
-        .get_mut(at..)
-        .and_then(|rest| rest.get_mut(..2 * AT_ONCE))
-    {
+    let mut rest = numbers;
+    while let Some(slots) = rest.first_chunk_mut::<{ 2 * AT_ONCE }>() {
         let (mut bits, mut taken, mut done) = (codes.peek(), 0, 0_usize);
+        let mut escape = false;
         for _ in 0..AT_ONCE {
             let decoded = table.decode(bits);
-            let Some([first, second]) = slots.get_mut(done..).and_then(<[_]>::first_chunk_mut)
-            else {
-                break;
-            };
-            *first = u32::from(decoded.first).to_le_bytes();
-            *second = u32::from(decoded.second).to_le_bytes();
-            bits >>= decoded.length;
-            taken += u32::from(decoded.length);
-            done += usize::from(decoded.count);
-            if u32::from(decoded.first) == ESCAPE {
-                codes.skip(taken);
-                *first = codes.take(32 - scale.low_bits()).to_le_bytes();
-                taken = 0;
+            bits >>= decoded.length();
+            taken += decoded.length();
+            // Always `Some`: at most two a round.
+            if let Some([first, second]) = slots.get_mut(done..).and_then(<[_]>::first_chunk_mut) {
+                *first = decoded.first().to_le_bytes();
+                *second = decoded.second().to_le_bytes();
+            }
+            done += decoded.count();
+            if decoded.first() == ESCAPE {
+                escape = true;
                 break;
             }
         }
         codes.skip(taken);
-        at += done;
+        if escape && let Some(number) = slots.get_mut(done.wrapping_sub(1)) {
+            *number = codes.take(32 - scale.low_bits()).to_le_bytes();
+        }
+        rest = rest.get_mut(done..)?;
     }
-    for slot in numbers.iter_mut().skip(at) {
+    for slot in rest {
         let decoded = table.decode(codes.peek());
-        codes.skip(decoded.first_length.into());
-        let mut number = decoded.first.into();
+        codes.skip(decoded.first_length());
+        let mut number = decoded.first();
         if number == ESCAPE {
             number = codes.take(32 - scale.low_bits());
         }
@@ -264,17 +292,49 @@ fn read_codes<'a>(bytes: &'a [u8], scale: Scale, numbers: &mut [[u8; 4]]) -> Opt
 }
 
 /// Puts the low bits of some numbers, from bit `at` on, below what they are.
-#[inline]
+#[inline(always)]
 fn read_low(low: &[u8], at: usize, scale: Scale, highs: &[[u8; 4]], numbers: &mut Numbers) {
+    match PUSH_BITS.checked_div(scale.low_bits()) {
+        Some(0..=1) => read_low_by::<1>(low, at, scale, highs, numbers),
+        Some(2) => read_low_by::<2>(low, at, scale, highs, numbers),
+        Some(3) => read_low_by::<3>(low, at, scale, highs, numbers),
+        Some(4..=7) => read_low_by::<4>(low, at, scale, highs, numbers),
+        _ => read_low_by::<8>(low, at, scale, highs, numbers),
+    }
+}
+
+/// As [`read_low`], of `N` numbers at a look, whose low bits are at most [`PUSH_BITS`].
+#[inline(always)]
+fn read_low_by<const N: usize>(
+    low: &[u8],
+    at: usize,
+    scale: Scale,
+    highs: &[[u8; 4]],
+    numbers: &mut Numbers,
+) {
     let low_bits = scale.low_bits();
-    let mask = (1_u32 << low_bits) - 1;
+    let mask = u64::from(!(u32::MAX << low_bits));
     let mut at = at;
-    for (number, high) in numbers.iter_mut().zip(highs) {
-        #[expect(clippy::cast_possible_truncation, reason = "only low bits are kept")]
-        let bits = bits_at(low, at) as u32 & mask;
-        *number = u32::from_le_bytes(*high) << low_bits | bits;
+    let (groups, rest) = highs.as_chunks::<N>();
+    let (places, last) = numbers.split_at_mut((N * groups.len()).min(BLOCK));
+    for (places, highs) in places.as_chunks_mut::<N>().0.iter_mut().zip(groups) {
+        let mut bits = bits_at(low, at);
+        for (number, high) in places.iter_mut().zip(highs) {
+            *number = joined(*high, bits & mask, low_bits);
+            bits >>= low_bits;
+        }
+        at += N * low_bits as usize;
+    }
+    for (number, high) in last.iter_mut().zip(rest) {
+        *number = joined(*high, bits_at(low, at) & mask, low_bits);
         at += low_bits as usize;
     }
+}
+
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "low bits are at most 31")]
+fn joined(high: [u8; 4], low: u64, low_bits: u32) -> u32 {
+    u32::from_le_bytes(high) << low_bits | low as u32
 }
 
 /// Old components, a block at a time: those of a list, or of all.
@@ -296,7 +356,7 @@ impl<'o> Olds<'o> {
     }
 
     /// The next [`BLOCK`] of them; +0.0 beyond the end.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> [f32; BLOCK] {
         let mut block = [0.0; BLOCK];
         match self {

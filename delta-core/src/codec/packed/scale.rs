@@ -47,6 +47,7 @@ impl Scale {
 
     /// The scale that needs the fewest bits for the numbers of some of the blocks of `source`.
     /// `mean` is the mean of the absolute differences, about. O(1).
+    #[inline(always)]
     pub(super) fn choose(source: &impl Source, selection: Selection, mean: f32) -> Self {
         let low_bits = exponent(mean).clamp(0, 28);
         let histogram = Histogram::of(source, selection, low_bits);
@@ -64,7 +65,7 @@ impl Scale {
                 let coded: u32 = counts
                     .iter()
                     .zip(&table.codes)
-                    .map(|(count, code)| count * u32::from(code.length))
+                    .map(|(count, code)| count * code.length())
                     .sum();
                 let [.., escaped] = counts;
                 let bits = coded + escaped * (32 - low_bits) + histogram.total * low_bits;
@@ -99,6 +100,7 @@ struct Histogram {
 const SYMBOLS: usize = ESCAPE as usize + 1;
 
 impl Histogram {
+    #[inline(always)]
     fn of(source: &impl Source, selection: Selection, low_bits: u32) -> Self {
         let mut histogram = Self {
             counts: [0; 2 * SYMBOLS],
@@ -129,6 +131,7 @@ impl Histogram {
     }
 
     /// The counts of symbols if `halved` more low bits are cut off, 0 or 1.
+    #[inline(always)]
     fn symbols(&self, halved: u32) -> [u32; SYMBOLS] {
         let mut symbols = [0; SYMBOLS];
         for (number, count) in (0..).zip(&self.counts) {

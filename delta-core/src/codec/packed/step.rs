@@ -37,7 +37,7 @@ impl Grid {
         FRACTION_BITS + 1 - self.trimmed
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn lane(self, old: f32) -> Lane {
         let old = (old.to_bits() >> FRACTION_BITS) & 0xff;
         let exponent = old.max(self.floor).min(EXPONENT_MAX);
@@ -52,7 +52,7 @@ impl Grid {
 
     /// Bits that a new component has below the step of its lane: from [`Self::width`] on it has
     /// no whole step.
-    #[inline]
+    #[inline(always)]
     pub(super) fn tail_bits(self, lane: Lane, new: f32) -> u32 {
         let exponent = (new.to_bits() >> FRACTION_BITS) & 0xff;
         lane.exponent.saturating_sub(exponent)
@@ -60,7 +60,7 @@ impl Grid {
 }
 
 /// The steps in a component, cut towards 0; none of a NaN or of 2^28 steps and more.
-#[inline]
+#[inline(always)]
 pub(super) fn whole_steps(component: f32, lane: Lane) -> i32 {
     cut(component * lane.inverse)
 }
@@ -72,23 +72,4 @@ pub(super) fn whole_steps(component: f32, lane: Lane) -> i32 {
 )]
 pub(super) fn on_step(steps: i32, lane: Lane) -> f32 {
     steps as f32 * lane.step
-}
-
-/// Bits of a magnitude without leading zeros; of more than 24 maybe one more, of 0 none.
-#[inline]
-#[expect(clippy::cast_precision_loss, reason = "the exponent is asked for")]
-pub(super) fn significant_bits(steps: i32) -> u32 {
-    // As the conversion to floats, a vector unit has it.
-    let bits = (steps as f32).to_bits() << 1 >> 24;
-    bits.saturating_sub(126)
-}
-
-/// The bits of a component of some whole steps, whose significand lacked so many bits.
-#[inline]
-pub(super) fn component(grid: Grid, steps: i32, lane: Lane, significand: u32, missing: u32) -> u32 {
-    let sign = steps.cast_unsigned() & 1 << 31;
-    let fraction = significand << grid.trimmed & !(u32::MAX << FRACTION_BITS);
-    let below = sign | lane.exponent.wrapping_sub(missing) << FRACTION_BITS | fraction;
-    let whole = on_step(steps, lane).to_bits();
-    if missing == 0 { whole } else { below }
 }

@@ -5,13 +5,16 @@
 //! bit what a decoder will have. It measures the next change against that: errors do not add up.
 
 use super::{
-    BLOCK, Numbers, Olds, Source, lanes,
+    BLOCK, Numbers, Olds, Source, Target, lanes,
     listing::{self, ListKind, Listing},
     mask_of, pack,
     scale::Scale,
     unpack, unzigzag, zigzag,
 };
-use crate::codec::{Bound, ValuesError, survey::Rows};
+use crate::codec::{
+    Bound, ValuesError,
+    survey::{Rows, Spare},
+};
 
 /// Bytes before the list.
 const HEAD_SIZE: usize = 5;
@@ -39,7 +42,7 @@ impl Steps {
 }
 
 /// The component after a change.
-#[inline]
+#[inline(always)]
 fn stepped(old: f32, steps: i32, size: f32) -> f32 {
     #[expect(clippy::cast_precision_loss, reason = "at most 2^22 from any encoder")]
     let new = old + steps as f32 * size;
@@ -51,7 +54,7 @@ fn stepped(old: f32, steps: i32, size: f32) -> f32 {
 }
 
 /// The steps nearest to a difference of at most [`STEPS_MAX`] steps.
-#[inline]
+#[inline(always)]
 fn nearest_steps(difference: f32, inverse: f32) -> i32 {
     /// Adding it rounds a small number to a whole one, the nearest, ties to even, which then
     /// stands in the low bits.
@@ -71,16 +74,16 @@ impl Source for Rounded<'_> {
         self.rows.dim()
     }
 
-    #[inline]
+    #[inline(always)]
     fn fill(&self, start: usize, numbers: &mut Numbers) {
-        self.rows.block(start, |olds, news| {
-            for ((number, old), new) in numbers.iter_mut().zip(olds).zip(news) {
-                *number = zigzag(nearest_steps(new - old, self.inverse));
-            }
-        });
+        let mut spare = Spare::NEW;
+        let (olds, news) = self.rows.block(start, &mut spare);
+        for ((number, old), new) in numbers.iter_mut().zip(olds).zip(news) {
+            *number = zigzag(nearest_steps(new - old, self.inverse));
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn changed(&self, start: usize, numbers: &Numbers) -> u64 {
         let mask = numbers
             .iter()
@@ -104,6 +107,7 @@ pub(in crate::codec) struct Plan<'r> {
 impl<'r> Plan<'r> {
     /// How to encode `rows` so that no component is off by more than `bound` times the root mean
     /// square of the new row; `None` if that cannot be. O(dim).
+    #[inline(always)]
     pub(in crate::codec) fn new(rows: Rows<'r>, bound: Bound) -> Option<Self> {
         let square = mean_square(rows.new_row());
         let below_rms = square_root(square) * (1.0 - 1.0 / 4096.0);
@@ -115,6 +119,7 @@ impl<'r> Plan<'r> {
         })
     }
 
+    #[inline(always)]
     fn with_steps(rows: Rows<'r>, steps: Steps, mean_square: f64) -> Option<Self> {
         let size = steps.size()?;
         let source = Rounded {
@@ -167,6 +172,7 @@ struct Check {
 }
 
 impl Check {
+    #[inline(always)]
     fn new(rows: Rows<'_>, size: f32, error_square_max: f64) -> Option<Self> {
         const LANES: usize = 16;
         let inverse = 1.0 / size;
@@ -174,26 +180,26 @@ impl Check {
             ([0.0_f32; LANES], [0_u32; LANES], [0.0_f32; LANES]);
         let mut sound = true;
         for start in (0..rows.dim()).step_by(BLOCK) {
-            rows.block(start, |olds, news| {
-                for (olds, news) in olds
-                    .as_chunks::<LANES>()
-                    .0
-                    .iter()
-                    .zip(news.as_chunks::<LANES>().0)
-                {
-                    let totals = sums.iter_mut().zip(&mut changed).zip(&mut errors);
-                    for (((sum, changed), error), (old, new)) in totals.zip(olds.iter().zip(news)) {
-                        let steps = nearest_steps(new - old, inverse);
-                        let off = (stepped(*old, steps, size) - new).abs();
-                        let magnitude = ((new - old) * inverse).abs();
-                        // False for a NaN, too.
-                        sound &= magnitude <= STEPS_MAX && off < f32::INFINITY;
-                        *error = error.max(off);
-                        *sum += magnitude;
-                        *changed += u32::from(steps != 0);
-                    }
+            let mut spare = Spare::NEW;
+            let (olds, news) = rows.block(start, &mut spare);
+            for (olds, news) in olds
+                .as_chunks::<LANES>()
+                .0
+                .iter()
+                .zip(news.as_chunks::<LANES>().0)
+            {
+                let totals = sums.iter_mut().zip(&mut changed).zip(&mut errors);
+                for (((sum, changed), error), (old, new)) in totals.zip(olds.iter().zip(news)) {
+                    let steps = nearest_steps(new - old, inverse);
+                    let off = (stepped(*old, steps, size) - new).abs();
+                    let magnitude = ((new - old) * inverse).abs();
+                    // False for a NaN, too.
+                    sound &= magnitude <= STEPS_MAX && off < f32::INFINITY;
+                    *error = error.max(off);
+                    *sum += magnitude;
+                    *changed += u32::from(steps != 0);
                 }
-            });
+            }
         }
         // A difference of floats this close is exact.
         let error = f64::from(errors.iter().fold(0.0_f32, |most, error| most.max(*error)));
@@ -209,7 +215,24 @@ impl Check {
     }
 }
 
+/// Makes components of numbers.
+struct Stepped<'d, 'o> {
+    size: f32,
+    olds: &'d mut Olds<'o>,
+}
+
+impl Target for Stepped<'_, '_> {
+    #[inline(always)]
+    fn turn(&mut self, numbers: &mut Numbers) {
+        let olds = self.olds.next();
+        for (number, old) in numbers.iter_mut().zip(&olds) {
+            *number = stepped(*old, unzigzag(*number), self.size).to_bits();
+        }
+    }
+}
+
 /// Mean of the squares of a row's components.
+#[inline(always)]
 fn mean_square(row: &[f32]) -> f64 {
     let mut sums = [0.0_f64; 8];
     for chunk in row.chunks(sums.len()) {
@@ -310,6 +333,7 @@ impl<'a> StepsValues<'a> {
 
     /// Decodes the new bits of the components that change, in order, into `out`, which has one
     /// element for each. O(changes).
+    #[inline(always)]
     pub(in crate::codec) fn decode(
         &self,
         old: &[f32],
@@ -317,11 +341,11 @@ impl<'a> StepsValues<'a> {
     ) -> Result<(), ValuesError> {
         let size = self.steps.size().unwrap_or(0.0);
         let mut olds = Olds::new(old, &self.listing, self.from_zero);
-        let rest = unpack(self.numbers, out, self.scale, |numbers| {
-            for (number, old) in numbers.iter_mut().zip(olds.next()) {
-                *number = stepped(old, unzigzag(*number), size).to_bits();
-            }
-        })?;
+        let mut components = Stepped {
+            size,
+            olds: &mut olds,
+        };
+        let rest = unpack(self.numbers, out, self.scale, &mut components)?;
         if rest.is_empty() {
             Ok(())
         } else {

@@ -22,27 +22,63 @@ const LENGTHS: [[u8; SYMBOLS]; TABLES] = [
     [2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 8, 8],
 ];
 
-/// A code, its first bit lowest.
+/// A code, its first bit lowest, below its length in the upper byte.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Code {
-    pub(super) bits: u8,
+pub(super) struct Code(u16);
+
+impl Code {
+    #[inline(always)]
+    pub(super) fn bits(self) -> u64 {
+        (self.0 & 0xff).into()
+    }
+
     /// 1..=8.
-    pub(super) length: u8,
+    #[inline(always)]
+    pub(super) fn length(self) -> u32 {
+        (self.0 >> 8).into()
+    }
 }
 
-/// The one or two numbers that the next 8 bits begin with.
+/// The one or two numbers that the next 8 bits begin with, in one word: a look-up is one load, and
+/// its lowest byte is what the next look-up waits for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decoded {
-    /// 0..=15; [`ESCAPE`] stands alone.
-    pub(super) first: u8,
-    /// Bits of its code, 1..=8.
-    pub(super) first_length: u8,
-    /// 0..=14, if `count` is 2.
-    pub(super) second: u8,
-    /// Bits of both codes, 1..=8.
-    pub(super) length: u8,
-    /// 1 or 2.
-    pub(super) count: u8,
+pub(super) struct Decoded(u32);
+
+impl Decoded {
+    const fn new(first: u8, first_length: u8, second: u8, length: u8, count: u8) -> Self {
+        let above = (count as u32) << 24 | (first_length as u32) << 28;
+        Self(length as u32 | (first as u32) << 8 | (second as u32) << 16 | above)
+    }
+
+    /// Bits of the codes of all numbers that were found, 1..=8.
+    #[inline(always)]
+    pub(super) fn length(self) -> u32 {
+        self.0 & 0x3f
+    }
+
+    /// The first number, 0..=15; [`ESCAPE`] stands alone.
+    #[inline(always)]
+    pub(super) fn first(self) -> u32 {
+        self.0 >> 8 & 0xff
+    }
+
+    /// The second one, 0..=14, if there are two.
+    #[inline(always)]
+    pub(super) fn second(self) -> u32 {
+        self.0 >> 16 & 0xff
+    }
+
+    /// Numbers that were found, 1 or 2.
+    #[inline(always)]
+    pub(super) fn count(self) -> usize {
+        (self.0 >> 24 & 0xf) as usize
+    }
+
+    /// Bits of the first number's code, 1..=8.
+    #[inline(always)]
+    pub(super) fn first_length(self) -> u32 {
+        self.0 >> 28
+    }
 }
 
 #[derive(Debug)]
@@ -53,14 +89,15 @@ pub(super) struct Table {
 
 impl Table {
     /// The code of a number, or the escape's.
-    #[inline]
+    #[inline(always)]
     pub(super) fn code(&self, number: u32) -> Code {
         let [.., escape] = self.codes;
-        self.codes.get(number as usize).copied().unwrap_or(escape)
+        let number = number.min(ESCAPE) as usize;
+        self.codes.get(number).copied().unwrap_or(escape)
     }
 
     /// What the lowest of `bits` stand for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn decode(&self, bits: u64) -> Decoded {
         let [low, ..] = bits.to_le_bytes();
         let [first, ..] = self.decoded;
@@ -90,7 +127,7 @@ impl Table {
         reason = "runs in constants alone, where an index out of range does not compile"
     )]
     const fn new(lengths: &[u8; SYMBOLS]) -> Self {
-        let mut codes = [Code { bits: 0, length: 0 }; SYMBOLS];
+        let mut codes = [Code(0); SYMBOLS];
         let mut single = [(0_u8, 0_u8); 1 << LENGTH_MAX];
         let (mut next, mut length) = (0_u32, 1);
         while length <= LENGTH_MAX {
@@ -98,10 +135,7 @@ impl Table {
             while symbol < SYMBOLS {
                 if lengths[symbol] as u32 == length {
                     let bits = next.reverse_bits() >> (32 - length);
-                    codes[symbol] = Code {
-                        bits: bits as u8,
-                        length: length as u8,
-                    };
+                    codes[symbol] = Code((bits | length << 8) as u16);
                     let mut above = 0;
                     while above < 1 << (LENGTH_MAX - length) {
                         single[(bits | above << length) as usize] = (symbol as u8, length as u8);
@@ -128,26 +162,17 @@ impl Table {
     reason = "runs in constants alone, where an index out of range does not compile"
 )]
 const fn pairs(single: &[(u8, u8); 1 << LENGTH_MAX]) -> [Decoded; 1 << LENGTH_MAX] {
-    let mut pairs = [Decoded {
-        first: 0,
-        first_length: 0,
-        second: 0,
-        length: 0,
-        count: 0,
-    }; 1 << LENGTH_MAX];
+    let mut pairs = [Decoded(0); 1 << LENGTH_MAX];
     let mut bits = 0;
     while bits < pairs.len() {
         let (first, first_length) = single[bits];
         let (second, second_length) = single[bits >> first_length];
         let length = first_length + second_length;
         let escapes = first as u32 == ESCAPE || second as u32 == ESCAPE;
-        let both = length as u32 <= LENGTH_MAX && !escapes;
-        pairs[bits] = Decoded {
-            first,
-            first_length,
-            second,
-            length: if both { length } else { first_length },
-            count: if both { 2 } else { 1 },
+        pairs[bits] = if length as u32 <= LENGTH_MAX && !escapes {
+            Decoded::new(first, first_length, second, length, 2)
+        } else {
+            Decoded::new(first, first_length, 0, first_length, 1)
         };
         bits += 1;
     }

@@ -1,6 +1,6 @@
 use super::{
-    Numbers, Source, lanes, listing::Selection, mask_of, pack, scale::Scale, unpack, unzigzag,
-    zigzag,
+    Numbers, Source, Target, lanes, listing::Selection, mask_of, pack, scale::Scale, unpack,
+    unzigzag, zigzag,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -21,6 +21,15 @@ impl Source for Plain {
     fn changed(&self, start: usize, numbers: &Numbers) -> u64 {
         let mask = (0..64).fold(0, |mask, i| mask | u64::from(numbers[i] != 0) << i);
         mask & mask_of(lanes(self.dim(), start))
+    }
+}
+
+/// Collects numbers.
+struct Found<'f>(&'f mut Vec<u32>);
+
+impl Target for Found<'_> {
+    fn turn(&mut self, numbers: &mut Numbers) {
+        self.0.extend_from_slice(numbers);
     }
 }
 
@@ -66,13 +75,13 @@ proptest! {
         out.extend(&behind);
         let mut found = vec![];
         let mut slots = vec![[0; 4]; count];
-        let each = |numbers: &mut Numbers| found.extend_from_slice(numbers);
-        let rest = unpack(&out, &mut slots, scale, each).unwrap();
+        let rest = unpack(&out, &mut slots, scale, &mut Found(&mut found)).unwrap();
         found.truncate(count);
         prop_assert_eq!(rest, &behind[..]);
-        prop_assert_eq!(found, numbers);
+        prop_assert_eq!(&found, &numbers);
         if size > 0 {
-            prop_assert!(unpack(&out[..size - 1], &mut slots, scale, |_| ()).is_err());
+            let broken = unpack(&out[..size - 1], &mut slots, scale, &mut Found(&mut found));
+            prop_assert!(broken.is_err());
         }
     }
 }

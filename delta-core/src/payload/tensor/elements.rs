@@ -204,7 +204,7 @@ pub(super) fn encode(
         let old = bytemuck::try_cast_slice(old).unwrap_or(&[]);
         let plain = Encoding {
             codecs: CodecSet::PLAIN,
-            bound: None,
+            ..Encoding::EXACT
         };
         return codec::encode_as(
             plain,

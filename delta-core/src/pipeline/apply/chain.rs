@@ -1,7 +1,7 @@
 //! Whether a record follows what a replica has of a slot.
 
 use super::{Judge, Refusal};
-use crate::{payload::batch::BatchEntry, store::Replica};
+use crate::{kernel::VectorUnit, payload::batch::BatchEntry, store::Replica};
 
 /// The row of a slot that exists, lives, and was last changed by `prev_sequence`.
 #[inline]
@@ -34,7 +34,7 @@ pub(super) fn check_entry<R: Replica + ?Sized>(
     replica: &R,
     batch_sequence: u64,
     entry: &BatchEntry<'_>,
-    scratch: &mut [u8],
+    (unit, scratch): (VectorUnit, &mut [u8]),
     judge: &mut impl Judge,
 ) -> Result<u64, Refusal> {
     let slot = entry.slot;
@@ -43,7 +43,7 @@ pub(super) fn check_entry<R: Replica + ?Sized>(
     }
     let old = check_chain(replica, slot, entry.prev_sequence)
         .map_err(|error| error.of_values(&entry.values))?;
-    let change = entry.values.decode(old, scratch)?;
+    let change = entry.values.decode_on(unit, old, scratch)?;
     judge.row(old, &change);
     Ok(change.change_sum(old))
 }
