@@ -277,7 +277,7 @@ impl DeltaHeader {
             });
         }
         let allowed = match self.operation {
-            Operation::Update if self.tensor => FLAG_TENSOR,
+            Operation::Update if self.tensor => FLAG_TENSOR | FLAG_RELATIVE,
             Operation::Insert => FLAG_COMPRESSED | FLAG_LOSSY | FLAG_GRAPH,
             Operation::Update => FLAG_COMPRESSED | FLAG_LOSSY | FLAG_RELATIVE | FLAG_GRAPH,
             Operation::BatchUpdate => FLAG_LOSSY | FLAG_RELATIVE,

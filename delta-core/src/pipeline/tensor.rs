@@ -141,9 +141,10 @@ impl<'s, 'm> TensorStream<'s, 'm> {
             slot_count: self.tensors.len(),
         };
         let tensor = self.tensors.get(slot as usize).ok_or(unknown)?;
-        let size = write(tensor, slot, edit, out)?;
+        let (size, relative) = write(tensor, slot, edit, out)?;
         let header = DeltaHeader {
             tensor: true,
+            relative,
             prev_sequence: tensor.last_sequence(),
             ..self.header(Operation::Update)
         };

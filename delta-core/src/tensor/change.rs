@@ -64,8 +64,10 @@ impl Tensor<'_> {
             }
             let start = row as usize * size;
             let old = self.as_bytes().get(start..start + size).ok_or(refused)?;
-            let change = row_key(slot, row).wrapping_mul(elements.change_sum(old));
-            Ok(sum.wrapping_add(change))
+            let change = elements
+                .change_sum(old)
+                .map_err(|error| TensorRefusal::Elements { row, error })?;
+            Ok(sum.wrapping_add(row_key(slot, row).wrapping_mul(change)))
         })
     }
 

@@ -23,7 +23,10 @@ mod tests;
 
 use core::fmt;
 
-use crate::payload::tensor::{DType, Shape, Slab};
+use crate::{
+    codec::DecodeError,
+    payload::tensor::{DType, Shape, Slab},
+};
 
 /// What a writer does to a tensor. The state after it is what replicas have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +114,13 @@ pub enum TensorRefusal {
     },
     /// Elements of 32 bits do not begin at a multiple of 4 bytes.
     Misaligned,
+    /// The elements of a row cannot be decoded.
+    Elements {
+        /// The row.
+        row: u32,
+        /// What is wrong with them.
+        error: DecodeError,
+    },
 }
 
 impl fmt::Display for TensorRefusal {
@@ -149,6 +159,7 @@ impl fmt::Display for TensorRefusal {
                 "{needed} bytes of elements in a memory of {capacity}: give the tensor more"
             ),
             Self::Misaligned => write!(f, "elements of 32 bits off a multiple of 4: align them"),
+            Self::Elements { row, error } => write!(f, "row {row}: {error}"),
         }
     }
 }

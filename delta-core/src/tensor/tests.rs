@@ -383,6 +383,29 @@ fn a_few_changed_elements_are_a_few_bytes() {
 }
 
 #[test]
+fn rows_of_floats_that_change_by_a_little_are_differences() {
+    let shape = Shape::new(&[2, 64]).unwrap();
+    let (mut one, mut other) = ([0; 128], [0; 128]);
+    let mut written = [Tensor::new(DType::F32, shape, &mut one).unwrap()];
+    let mut replicated = [Tensor::new(DType::F32, shape, &mut other).unwrap()];
+    let mut writer = TensorStream::new(&mut written);
+    let mut replica = TensorStream::new(&mut replicated);
+    let mut row: [f32; 64] =
+        core::array::from_fn(|i| f32::from(u8::try_from(i).unwrap()) / 61.0 - 0.4);
+    for step in 0..20_u8 {
+        for (lane, element) in (step..).zip(&mut row) {
+            *element += f32::from(lane % 7) * 1e-6;
+        }
+        let elements = bytemuck::cast_slice(&row);
+        let edit = TensorEdit::Rows { start: 1, elements };
+        let payload = pass_on(&mut writer, &mut replica, edit).unwrap();
+        assert!(step == 0 || payload.len() < 160, "{}", payload.len());
+        let found = replica.tensors()[0].as_bytes();
+        assert_eq!(&found[256..], elements);
+    }
+}
+
+#[test]
 fn appending_evicting_and_clearing_are_slabs() {
     with_pair(|writer, replica| {
         let slab = |start, count| Slab {

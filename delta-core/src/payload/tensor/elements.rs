@@ -3,9 +3,14 @@
 
 use super::DType;
 use crate::{
-    codec::{self, Base, CodecSet, EncodeError, Encoding, Tag, Values, ValuesError, varint},
+    codec::{
+        self, Base, CodecSet, DecodeError, EncodeError, Encoding, Tag, Values, ValuesError, varint,
+    },
     kernel::digest::lane_change,
 };
+
+/// Elements of the longest run that is encoded as differences: they are worked out on the stack.
+const DIFFERENCES_MAX: usize = 1_024;
 
 /// Checked encoded elements of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +46,11 @@ impl<'a> Elements<'a> {
     ) -> Result<Self, ValuesError> {
         let width = dtype.width();
         if width == 4 {
-            // Elements of 32 bits are any words: differences of floats are not for them.
-            return match Values::parse(tag, bytes, count)? {
-                values @ (Values::Same | Values::Raw(_) | Values::Sparse(_)) => {
-                    Ok(Self::Words(values))
-                }
-                _ => Err(ValuesError::UnknownTag { found: tag }),
+            let values = Values::parse(tag, bytes, count)?;
+            return if is_allowed(&values, dtype, count) {
+                Ok(Self::Words(values))
+            } else {
+                Err(ValuesError::UnknownTag { found: tag })
             };
         }
         match Tag::from_wire(tag) {
@@ -70,23 +74,36 @@ impl<'a> Elements<'a> {
     }
 
     /// The elements in bytes that [`Elements::parse`] accepted.
-    pub(super) fn from_checked(tag: u8, bytes: &'a [u8], dtype: DType) -> Option<Self> {
+    pub(super) fn from_checked(tag: u8, bytes: &'a [u8], dtype: DType, count: u32) -> Option<Self> {
         let (tag, width) = (Tag::from_wire(tag)?, dtype.width());
         Some(match tag {
-            tag if width == 4 => Self::Words(Values::from_checked(tag, bytes, 0)?),
+            tag if width == 4 => Self::Words(Values::from_checked(tag, bytes, count)?),
             Tag::Sparse => Self::Sparse { width, bytes },
             _ => Self::Raw { width, bytes },
         })
     }
 
+    /// The elements are a difference from those before.
+    pub(super) fn is_relative(&self) -> bool {
+        matches!(self, Self::Words(values) if values.tag().is_relative())
+    }
+
     /// By how much applying these elements to the run `old` changes the sum of its bits times lane
     /// keys, mod 2^64. O(changes).
-    pub(crate) fn change_sum(&self, old: &[u8]) -> u64 {
-        match *self {
+    ///
+    /// # Errors
+    /// If they cannot be decoded.
+    pub(crate) fn change_sum(&self, old: &[u8]) -> Result<u64, DecodeError> {
+        Ok(match *self {
             Self::Words(values) => {
                 let old = bytemuck::try_cast_slice(old).unwrap_or(&[]);
-                let change = values.decode(old, &mut []);
-                change.map_or(0, |change| change.change_sum(old))
+                match values {
+                    Values::Grid(_) => {
+                        let mut scratch = [0; 4 * DIFFERENCES_MAX];
+                        values.decode(old, &mut scratch)?.change_sum(old)
+                    }
+                    _ => values.decode(old, &mut [])?.change_sum(old),
+                }
             }
             Self::Raw { width, bytes } => {
                 let olds = old.chunks_exact(width).map(bits_of);
@@ -104,12 +121,20 @@ impl<'a> Elements<'a> {
                     sum.wrapping_add(lane_change(lane, old, bits_of(new)))
                 })
             }
-        }
+        })
     }
 
-    /// Sets the changed elements of `run`. O(changes).
+    /// Sets the changed elements of `run`, for which [`Self::change_sum`] found no fault.
+    /// O(changes).
     pub(crate) fn apply(&self, run: &mut [u8]) {
         match *self {
+            Self::Words(values @ Values::Grid(_)) => {
+                let mut scratch = [0; 4 * DIFFERENCES_MAX];
+                let run: &mut [f32] = bytemuck::try_cast_slice_mut(run).unwrap_or(&mut []);
+                if let Ok(change) = values.decode(run, &mut scratch) {
+                    change.apply(run);
+                }
+            }
             Self::Words(values) => {
                 if let Ok(change) = values.decode(&[], &mut []) {
                     change.apply(bytemuck::try_cast_slice_mut(run).unwrap_or(&mut []));
@@ -129,6 +154,15 @@ impl<'a> Elements<'a> {
                 }
             }
         }
+    }
+}
+
+/// Whether a run of words may be encoded so: as differences only floats, and short runs.
+fn is_allowed(values: &Values<'_>, dtype: DType, count: u32) -> bool {
+    match values {
+        Values::Same | Values::Raw(_) | Values::Sparse(_) => true,
+        Values::Grid(_) => dtype == DType::F32 && count as usize <= DIFFERENCES_MAX,
+        Values::Steps(_) => false,
     }
 }
 
@@ -206,8 +240,13 @@ pub(super) fn encode(
             codecs: CodecSet::PLAIN,
             ..Encoding::EXACT
         };
+        let encoding = if dtype == DType::F32 && new.len() / width <= DIFFERENCES_MAX {
+            Encoding::EXACT
+        } else {
+            plain
+        };
         return codec::encode_as(
-            plain,
+            encoding,
             Base::Row(old),
             bytemuck::try_cast_slice(new).unwrap_or(&[]),
             out,

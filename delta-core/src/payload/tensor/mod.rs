@@ -163,7 +163,7 @@ impl<'a> TensorPayload<'a> {
     ///
     /// # Errors
     /// See [`PayloadError`].
-    pub fn parse(_header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
+    pub fn parse(header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
         let too_short = size_error(PREFIX_SIZE, bytes);
         let (prefix, rest) = bytes.split_first_chunk::<PREFIX_SIZE>().ok_or(too_short)?;
         let [slot, [dtype, kind, axis, reserved], first, second]: Prefix = bytemuck::cast(*prefix);
@@ -211,6 +211,10 @@ impl<'a> TensorPayload<'a> {
             }
             found => return Err(TensorFormatError::UnknownKind { found }.into()),
         };
+        let is_relative = matches!(&change, TensorChange::Rows(rows) if rows.is_relative());
+        if header.relative != is_relative {
+            return Err(PayloadError::HeaderField { offset: 9 });
+        }
         Ok(Self {
             slot,
             dtype,
@@ -326,15 +330,15 @@ pub(crate) struct RowsBetween<'a> {
     pub(crate) new: &'a [u8],
 }
 
-/// Writes the rows that differ as a payload to the front of `out`. Returns its size; `None` if no
-/// row differs. O(elements).
+/// Writes the rows that differ as a payload to the front of `out`. Returns its size, and whether
+/// the header must say that it is relative; `None` if no row differs. O(elements).
 ///
 /// # Errors
 /// [`EncodeError`]; [`rows_size_max`] bytes always suffice.
 pub(crate) fn write_rows(
     rows: &RowsBetween<'_>,
     out: &mut [u8],
-) -> Result<Option<usize>, EncodeError> {
+) -> Result<Option<(usize, bool)>, EncodeError> {
     let (needed, given) = (PREFIX_SIZE, out.len());
     let (prefix, rest) = out
         .split_first_chunk_mut::<PREFIX_SIZE>()
@@ -360,5 +364,5 @@ pub(crate) fn write_rows(
         rows.row_elements.to_le_bytes(),
         writer.count.to_le_bytes(),
     ]);
-    Ok(Some(PREFIX_SIZE + writer.size))
+    Ok(Some((PREFIX_SIZE + writer.size, writer.is_relative)))
 }

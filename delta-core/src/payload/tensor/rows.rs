@@ -15,6 +15,8 @@ pub struct RowChanges<'a> {
     /// Rows that change, at least 1.
     count: u32,
     entries: &'a [u8],
+    /// Some row is a difference from what it was.
+    is_relative: bool,
 }
 
 impl<'a> RowChanges<'a> {
@@ -30,13 +32,15 @@ impl<'a> RowChanges<'a> {
         }
         let mut rest = entries;
         let mut next = 0_u32;
+        let mut is_relative = false;
         for entry in 0..count {
             let truncated = TensorFormatError::Entry { entry };
             let (gap, tag, bytes, tail) = split(rest).ok_or(truncated)?;
             let row = next.checked_add(gap).ok_or(truncated)?;
             next = row.checked_add(1).ok_or(truncated)?;
-            Elements::parse(tag, bytes, dtype, row_elements)
+            let elements = Elements::parse(tag, bytes, dtype, row_elements)
                 .map_err(|error| TensorFormatError::Elements { entry, error })?;
+            is_relative |= elements.is_relative();
             rest = tail;
         }
         if !rest.is_empty() {
@@ -47,6 +51,7 @@ impl<'a> RowChanges<'a> {
             row_elements,
             count,
             entries,
+            is_relative,
         })
     }
 
@@ -62,6 +67,12 @@ impl<'a> RowChanges<'a> {
         self.count
     }
 
+    /// Some row is a difference from what it was: the header says so.
+    #[must_use]
+    pub const fn is_relative(&self) -> bool {
+        self.is_relative
+    }
+
     /// Never: at least one row changes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
@@ -74,14 +85,17 @@ impl<'a> RowChanges<'a> {
 
     /// The changed rows in ascending order: place and encoded elements.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Elements<'a>)> + use<'a> {
-        let dtype = self.dtype;
+        let (dtype, row_elements) = (self.dtype, self.row_elements);
         let (mut rest, mut next) = (self.entries, 0_u32);
         core::iter::from_fn(move || {
             let (gap, tag, bytes, tail) = split(rest)?;
             rest = tail;
             let row = next.wrapping_add(gap);
             next = row.wrapping_add(1);
-            Some((row, Elements::from_checked(tag, bytes, dtype)?))
+            Some((
+                row,
+                Elements::from_checked(tag, bytes, dtype, row_elements)?,
+            ))
         })
     }
 }
@@ -107,6 +121,8 @@ pub(super) struct RowsWriter<'o> {
     pub(super) count: u32,
     /// Least place that the next row may have.
     next: u32,
+    /// Some row is a difference from what it was.
+    pub(super) is_relative: bool,
 }
 
 impl<'o> RowsWriter<'o> {
@@ -117,6 +133,7 @@ impl<'o> RowsWriter<'o> {
             size: 0,
             count: 0,
             next: 0,
+            is_relative: false,
         }
     }
 
@@ -137,6 +154,7 @@ impl<'o> RowsWriter<'o> {
         *self.out.get_mut(at).ok_or(too_small)? = tag as u8;
         self.out.copy_within(start..start + size, at + 1);
         self.size = at + 1 + size;
+        self.is_relative |= tag.is_relative();
         self.count += 1;
         self.next = row + 1;
         Ok(())

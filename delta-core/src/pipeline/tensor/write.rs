@@ -6,13 +6,14 @@ use crate::{
     tensor::{Tensor, TensorEdit, TensorRefusal},
 };
 
-/// Writes the payload of `edit`, the smaller of its forms, to the front of `out`; returns its size.
+/// Writes the payload of `edit`, the smaller of its forms, to the front of `out`; returns its size,
+/// and whether the header must say that it is relative.
 pub(super) fn write(
     tensor: &Tensor<'_>,
     slot: u32,
     edit: TensorEdit<'_>,
     out: &mut [u8],
-) -> Result<usize, TensorPrepareError> {
+) -> Result<(usize, bool), TensorPrepareError> {
     let given = out.len();
     let dtype = tensor.dtype();
     let change = match edit {
@@ -31,12 +32,12 @@ pub(super) fn write(
             if dtype.width() == 4 && bytemuck::try_cast_slice::<u8, u32>(new).is_err() {
                 return Err(TensorRefusal::Misaligned.into());
             }
-            let size = tensor::write_rows(&rows, out)
+            let (size, is_relative) = tensor::write_rows(&rows, out)
                 .map_err(TensorPrepareError::Encode)?
                 .ok_or(TensorPrepareError::Unchanged)?;
             match whole(tensor, start, new) {
                 Some(change) if size > PREFIX_SIZE + new.len() => change,
-                _ => return Ok(size),
+                _ => return Ok((size, is_relative)),
             }
         }
         TensorEdit::Dense { shape, elements } => TensorChange::Dense { shape, elements },
@@ -50,9 +51,10 @@ pub(super) fn write(
         change,
     };
     let needed = payload.size();
-    payload
+    let size = payload
         .write(out)
-        .ok_or(TensorPrepareError::OutputTooSmall { needed, given })
+        .ok_or(TensorPrepareError::OutputTooSmall { needed, given })?;
+    Ok((size, false))
 }
 
 /// Rows as one slab, without a byte beside their elements; `None` for a tensor of fewer than two
