@@ -382,7 +382,7 @@ fn records_are_copied_as_they_were_sent() {
     let arena = Arena::new();
     let (mut producer, mut consumer) = honest(&arena);
     let mut sequence = 1;
-    for expected in 1..=1000 {
+    for expected in 1..=u64::from(STEPS) {
         let (next, sent) = send_some(&mut producer, sequence);
         sent.unwrap();
         sequence = next;
