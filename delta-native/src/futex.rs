@@ -1,8 +1,9 @@
 //! Sleeping on a word of a ring, across processes.
+#![expect(unsafe_code, reason = "the system's call takes an atomic, which a `WaitWord` hides")]
 
 use std::sync::atomic::AtomicU32;
 
-use delta_core::ring::{Notify, SharedMem};
+use delta_core::ring::{Notify, SharedMem, WaitWord};
 use rustix::thread::futex::{self, Flags, Timespec};
 
 /// Waits by the system's futex, which works between processes that share the word's memory.
@@ -32,16 +33,22 @@ const PATIENCE: Timespec = Timespec {
     tv_nsec: 100_000_000,
 };
 
+fn atomic<'a, M: SharedMem<Word = AtomicU32>>(word: &'a WaitWord<'_, M>) -> &'a AtomicU32 {
+    // SAFETY: the address is that of an `AtomicU32` which outlives `word`, as `as_ptr` says, and
+    // the callers hand it to calls of the system that only load from it.
+    unsafe { AtomicU32::from_ptr(word.as_ptr().cast_mut()) }
+}
+
 impl<M: SharedMem<Word = AtomicU32>> Notify<M> for Futex {
     const SLEEPS: bool = true;
 
-    fn wait(&self, word: &AtomicU32, expected: u32) {
+    fn wait(&self, word: WaitWord<'_, M>, expected: u32) {
         // Another value, a signal, the time: all are reasons to look again, as every return is.
-        let _ = futex::wait(word, Flags::empty(), expected, Some(&PATIENCE));
+        let _ = futex::wait(atomic(&word), Flags::empty(), expected, Some(&PATIENCE));
     }
 
-    fn wake(&self, word: &AtomicU32) {
+    fn wake(&self, word: WaitWord<'_, M>) {
         // At most one side waits on a word. The call fails only for an address that is not mapped.
-        let _ = futex::wake(word, Flags::empty(), 1);
+        let _ = futex::wake(atomic(&word), Flags::empty(), 1);
     }
 }

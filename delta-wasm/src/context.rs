@@ -33,6 +33,12 @@ struct Block<S: Stage> {
     tag: AtomicU32,
     /// 1 while a call runs.
     busy: AtomicU32,
+    body: Body<S>,
+}
+
+/// What the call that set `busy` has to itself.
+#[repr(C)]
+struct Body<S: Stage> {
     /// Code of the last refusal, 0: none yet.
     code: i32,
     reserved: u32,
@@ -53,6 +59,7 @@ pub(crate) fn open<S: Stage>(address: usize) -> i32 {
     let Ok(extent) = Extent::new(address, size::<S>(), CONTEXT_ALIGN) else {
         return CallError::NoContext { address }.code();
     };
+    const { assert!(offset_of!(Block<S>, body.code) == 8, "a stage of greater alignment") };
     let block = ptr::with_exposed_provenance_mut::<Block<S>>(extent.address());
     // SAFETY: the context lies in the memory, aligned for its type (checked above; the memory is
     // initialised); its first bytes are plain integers, of which any bits are valid.
@@ -67,10 +74,12 @@ pub(crate) fn open<S: Stage>(address: usize) -> i32 {
     let opened = Block {
         tag: AtomicU32::new(S::TAG),
         busy: AtomicU32::new(0),
-        code,
-        reserved: 0,
-        details,
-        stage: stage.ok(),
+        body: Body {
+            code,
+            reserved: 0,
+            details,
+            stage: stage.ok(),
+        },
     };
     // SAFETY: likewise; the host gives the context to this call alone. What an earlier stage left
     // there is not dropped: its pieces are forgotten, as after a module that was thrown away.
@@ -84,12 +93,12 @@ pub(crate) fn call<S: Stage>(
     address: usize,
     action: impl FnOnce(&mut S) -> Result<u32, S::Fault>,
 ) -> i32 {
-    enter::<S>(address, |block| {
+    enter::<S>(address, |body| {
         let no_stage = CallError::NoContext { address };
-        let stage = block.stage.as_mut().ok_or(no_stage.into());
+        let stage = body.stage.as_mut().ok_or(no_stage.into());
         match stage.and_then(action) {
             Ok(value) => i32::try_from(value).unwrap_or(i32::MAX),
-            Err(fault) => refuse(block, fault),
+            Err(fault) => refuse(body, fault),
         }
     })
 }
@@ -97,13 +106,13 @@ pub(crate) fn call<S: Stage>(
 /// Notes a refusal. Out of line: there is one a module, not one a call.
 #[cold]
 #[inline(never)]
-fn refuse<S: Stage>(block: &mut Block<S>, fault: S::Fault) -> i32 {
-    block.code = fault.code();
-    block.details = fault.details();
-    block.code
+fn refuse<S: Stage>(body: &mut Body<S>, fault: S::Fault) -> i32 {
+    body.code = fault.code();
+    body.details = fault.details();
+    body.code
 }
 
-fn enter<S: Stage>(address: usize, action: impl FnOnce(&mut Block<S>) -> i32) -> i32 {
+fn enter<S: Stage>(address: usize, action: impl FnOnce(&mut Body<S>) -> i32) -> i32 {
     let no_context = CallError::NoContext { address }.code();
     let Ok(extent) = Extent::new(address, size::<S>(), CONTEXT_ALIGN) else {
         return no_context;
@@ -119,11 +128,12 @@ fn enter<S: Stage>(address: usize, action: impl FnOnce(&mut Block<S>) -> i32) ->
     if busy.swap(1, Ordering::Acquire) != 0 {
         return CallError::Busy.code();
     }
+    // SAFETY: the context lies in the memory (checked above); no reference is made to it.
+    let body = unsafe { &raw mut (*block).body };
     // SAFETY: the tag says that `open` has written a `Block<S>` here, and the host leaves the
     // context to this stage. `busy` was 0, is 1 now, and only the end of this call makes it 0: no
-    // other call has a reference. (The reference covers the two words, which others only touch
-    // atomically and through interior mutability.)
-    let result = action(unsafe { &mut *block });
+    // other call has a reference to the body. The two words that other calls look at lie before it.
+    let result = action(unsafe { &mut *body });
     busy.store(0, Ordering::Release);
     result
 }
@@ -139,6 +149,6 @@ const _: () = {
         }
     }
     assert!(offset_of!(Block<None>, busy) == 4);
-    assert!(offset_of!(Block<None>, code) == 8);
-    assert!(offset_of!(Block<None>, details) == 16);
+    assert!(offset_of!(Block<None>, body.code) == 8);
+    assert!(offset_of!(Block<None>, body.details) == 16);
 };

@@ -3,9 +3,7 @@
 //! wasm's own wait instruction is not stable in Rust, and a browser's main thread may not use it;
 //! the host has `Atomics.wait` and `Atomics.notify`, and knows where it may block.
 
-use core::sync::atomic::AtomicU32;
-
-use delta_core::ring::{Notify, RawMem};
+use delta_core::ring::{Notify, RawMem, WaitWord};
 
 /// Sleeps in the host's `wait` import, and wakes by its `wake`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,11 +39,11 @@ mod host {
 impl Notify<RawMem<'_>> for HostWait {
     const SLEEPS: bool = true;
 
-    fn wait(&self, word: &AtomicU32, expected: u32) {
+    fn wait(&self, word: WaitWord<'_, RawMem<'_>>, expected: u32) {
         host::wait(word.as_ptr().addr(), expected);
     }
 
-    fn wake(&self, word: &AtomicU32) {
+    fn wake(&self, word: WaitWord<'_, RawMem<'_>>) {
         host::wake(word.as_ptr().addr());
     }
 }

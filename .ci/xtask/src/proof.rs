@@ -193,6 +193,7 @@ fn parse(arguments: &[String]) -> Result<Options> {
                 options.seconds = number
                     .parse()
                     .with_context(|| format!("--seconds {number}"))?;
+                ensure!(options.seconds > 0, "--seconds 0 would run for ever");
             }
             "--markdown" => {
                 let path = words.next().context("--markdown needs a file")?;

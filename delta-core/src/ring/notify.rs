@@ -6,12 +6,12 @@
 //! the sleeper sees the change or the other sees the flag: no wake-up is lost. A batch pays for one
 //! fence, a ring of pollers for none.
 use super::mem::SharedMem;
+use super::mem::wait_word::WaitWord;
 
 /// A way to wait for the other side, which both sides of a ring must share.
 ///
-/// `M::Word` is the u32 atomic of the memory: [`AtomicU32`](core::sync::atomic::AtomicU32) for
-/// [`RawMem`](super::RawMem) and [`CopyMem`](super::CopyMem), so that an operating system can wait
-/// on its address.
+/// It sees the words that it waits on as [`WaitWord`]s, which it can read but not change: the ring's
+/// safety rests on who stores to them.
 pub trait Notify<M: SharedMem> {
     /// Whether [`wait`](Self::wait) sleeps until [`wake`](Self::wake). If not, `wake` is never
     /// called, and neither flags nor fences cost anything.
@@ -19,10 +19,10 @@ pub trait Notify<M: SharedMem> {
 
     /// Waits while `word` holds `expected`: compares and goes to sleep in one step that no `wake`
     /// can come between. It may return early for any reason.
-    fn wait(&self, word: &M::Word, expected: u32);
+    fn wait(&self, word: WaitWord<'_, M>, expected: u32);
 
     /// Wakes the side that waits on `word`, if one does.
-    fn wake(&self, word: &M::Word);
+    fn wake(&self, word: WaitWord<'_, M>);
 }
 
 /// Waits by looking again and again, with the processor's hint for that. The fastest answer, at the
@@ -34,10 +34,10 @@ impl<M: SharedMem> Notify<M> for Polling {
     const SLEEPS: bool = false;
 
     #[inline]
-    fn wait(&self, _word: &M::Word, _expected: u32) {
+    fn wait(&self, _word: WaitWord<'_, M>, _expected: u32) {
         M::pause();
     }
 
     #[inline]
-    fn wake(&self, _word: &M::Word) {}
+    fn wake(&self, _word: WaitWord<'_, M>) {}
 }

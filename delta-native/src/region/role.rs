@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use delta_core::ring::{Notify, SharedMem};
+use delta_core::ring::{Notify, SharedMem, WaitWord};
 
 /// A side of a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +95,12 @@ impl<M: SharedMem, N: Notify<M>> Notify<M> for Held<N> {
     const SLEEPS: bool = N::SLEEPS;
 
     #[inline]
-    fn wait(&self, word: &M::Word, expected: u32) {
+    fn wait(&self, word: WaitWord<'_, M>, expected: u32) {
         self.notify.wait(word, expected);
     }
 
     #[inline]
-    fn wake(&self, word: &M::Word) {
+    fn wake(&self, word: WaitWord<'_, M>) {
         self.notify.wake(word);
     }
 }

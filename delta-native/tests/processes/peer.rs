@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use delta_core::ring::{Geometry, Notify, SharedMem};
+use delta_core::ring::{Geometry, Notify, SharedMem, WaitWord};
 use delta_native::futex::Futex;
 use delta_native::region::SharedRegion;
 
@@ -89,7 +89,7 @@ pub(crate) struct Watchful<'a>(pub(crate) &'a AtomicBool);
 impl<M: SharedMem<Word = AtomicU32>> Notify<M> for Watchful<'_> {
     const SLEEPS: bool = true;
 
-    fn wait(&self, word: &AtomicU32, expected: u32) {
+    fn wait(&self, word: WaitWord<'_, M>, expected: u32) {
         assert!(
             !self.0.load(Ordering::Relaxed),
             "the other thread has failed"
@@ -97,7 +97,7 @@ impl<M: SharedMem<Word = AtomicU32>> Notify<M> for Watchful<'_> {
         Notify::<M>::wait(&Futex, word, expected);
     }
 
-    fn wake(&self, word: &AtomicU32) {
+    fn wake(&self, word: WaitWord<'_, M>) {
         Notify::<M>::wake(&Futex, word);
     }
 }

@@ -4,9 +4,10 @@
 //! Input: shape, first position (u32), then operations, see [`Run::step`].
 
 use core::cell::Cell;
-use core::sync::atomic::AtomicU32;
 
-use delta_core::ring::{Corrupt, Geometry, Grant, Notify, Producer, RawMem, Region, ReserveError};
+use delta_core::ring::{
+    Corrupt, Geometry, Grant, Notify, Producer, RawMem, Region, ReserveError, WaitWord,
+};
 
 use crate::memory::Memory;
 use crate::oracle::bytes::Bytes;
@@ -16,21 +17,18 @@ use crate::oracle::region::{self, Look, Shape, look};
 const SHAPES: [(u32, u32); 4] = [(2, 16), (4, 128), (8, 80), (16, 2432)];
 const OPERATIONS_MAX: usize = 200;
 
-/// Counts wakes: whether the producer calls for one is the hostile side's to decide.
-#[derive(Default)]
-struct Wakes(Cell<u32>);
+/// Never sleeps, but makes the producer look at flags that the hostile side sets.
+struct Wakes;
 
-impl Notify<RawMem<'_>> for &Wakes {
+impl Notify<RawMem<'_>> for Wakes {
     const SLEEPS: bool = true;
 
-    fn wait(&self, _word: &AtomicU32, _expected: u32) {}
+    fn wait(&self, _word: WaitWord<'_, RawMem<'_>>, _expected: u32) {}
 
-    fn wake(&self, _word: &AtomicU32) {
-        self.0.set(self.0.get() + 1);
-    }
+    fn wake(&self, _word: WaitWord<'_, RawMem<'_>>) {}
 }
 
-type Sender<'m, 'n> = Producer<RawMem<'m>, &'n Wakes>;
+type Sender<'m> = Producer<RawMem<'m>, Wakes>;
 
 struct Run<'m> {
     shape: Shape,
@@ -62,8 +60,7 @@ pub fn run(input: &[u8]) {
     // its only handle. That a peer breaks the rules is the test: nothing here forms a reference to
     // bytes that it writes meanwhile, since there is one thread.
     let region = unsafe { Region::attach(memory.base(), memory.len(), geometry) };
-    let wakes = Wakes::default();
-    let mut producer = region.expect("a new region").into_producer(&wakes);
+    let mut producer = region.expect("a new region").into_producer(Wakes);
     let mut run = Run {
         shape,
         memory: &memory,
@@ -92,7 +89,7 @@ fn new_region(shape: Shape, geometry: Geometry, position: u32) -> Memory {
 
 impl Run<'_> {
     /// Takes one operation from the input; `None` at its end.
-    fn step(&mut self, input: &mut Bytes<'_>, producer: &mut Sender<'_, '_>) -> Option<()> {
+    fn step(&mut self, input: &mut Bytes<'_>, producer: &mut Sender<'_>) -> Option<()> {
         match input.u8()? % 8 {
             0 | 1 => self.single(producer, input.u8()?, input.u8()?),
             2 => {
@@ -138,7 +135,7 @@ impl Run<'_> {
     }
 
     /// Reserves `reserved` bytes, uses some, and commits or drops them.
-    fn single(&mut self, producer: &mut Sender<'_, '_>, reserved: u8, used: u8) {
+    fn single(&mut self, producer: &mut Sender<'_>, reserved: u8, used: u8) {
         let reserved = self.size(reserved);
         let used = if used == 0xff {
             usize::MAX
@@ -157,7 +154,7 @@ impl Run<'_> {
         }
     }
 
-    fn batch(&mut self, producer: &mut Sender<'_, '_>, count: u8, size: u8) {
+    fn batch(&mut self, producer: &mut Sender<'_>, count: u8, size: u8) {
         let mut batch = producer.batch();
         let mut pending = Vec::new();
         for _ in 0..count % 6 {
@@ -188,7 +185,7 @@ impl Run<'_> {
     /// more than was reserved.
     fn fill(
         &mut self,
-        mut grant: Grant<'_, RawMem<'_>, &Wakes>,
+        mut grant: Grant<'_, RawMem<'_>, Wakes>,
         reserved: usize,
         used: usize,
     ) -> Option<(usize, Vec<u8>)> {

@@ -202,6 +202,11 @@ fn killers(executable: &Path) -> Result<Vec<String>> {
     let failed: Vec<_> = text.lines().filter_map(failed_model).collect();
     let ended = text.lines().any(|line| line.starts_with("test result: "));
     ensure!(ended, "the models crash: {}\n{text}", executable.display());
+    // A model that loom gave up on has found nothing.
+    ensure!(
+        !text.contains("exceeded maximum"),
+        "a model is too large with this mutant:\n{text}"
+    );
     ensure!(
         output.status.success() == failed.is_empty(),
         "unexpected output:\n{text}"

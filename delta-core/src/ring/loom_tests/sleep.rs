@@ -1,7 +1,6 @@
 //! Models of sides that sleep: no wake-up is lost, or loom finds a deadlock.
 use super::{batch, full_ring_with, geometry, header, send, take};
-use crate::ring::{LoomMem, Notify};
-use loom::sync::atomic::{AtomicU32, Ordering};
+use crate::ring::{LoomMem, Notify, WaitWord};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use std::sync::Arc;
@@ -19,15 +18,15 @@ impl Park {
 impl Notify<LoomMem> for Park {
     const SLEEPS: bool = true;
 
-    fn wait(&self, word: &AtomicU32, expected: u32) {
+    fn wait(&self, word: WaitWord<'_, LoomMem>, expected: u32) {
         let (lock, condvar) = &*self.0;
         let guard = lock.lock().unwrap();
-        if word.load(Ordering::Relaxed) == expected {
+        if word.load() == expected {
             drop(condvar.wait(guard).unwrap());
         }
     }
 
-    fn wake(&self, _word: &AtomicU32) {
+    fn wake(&self, _word: WaitWord<'_, LoomMem>) {
         let (lock, condvar) = &*self.0;
         let guard = lock.lock().unwrap();
         condvar.notify_all();

@@ -1,5 +1,6 @@
 //! How far a producer is: its positions, and the payload space that is free.
 use super::recover::Start;
+use super::wait_word::WaitWord;
 use super::{SharedMem, order};
 use crate::ring::cursor::Space;
 use crate::ring::error::{Corrupt, ReserveError};
@@ -208,7 +209,7 @@ pub(super) fn announce<M: SharedMem, N: Notify<M>>(mem: &M, head: u32, notify: &
         mem.store(ControlWord::Published, head, order::ANNOUNCE);
         mem.fence(order::FENCE_PUBLISHED);
         if mem.load(ControlWord::ConsumerWaiting, order::FLAG) != 0 {
-            notify.wake(mem.word(ControlWord::Published));
+            notify.wake(WaitWord::new(mem, ControlWord::Published));
         }
     }
 }

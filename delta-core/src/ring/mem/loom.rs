@@ -275,6 +275,9 @@ impl Words for LoomMem {
 
     unsafe fn read_header(&self, position: u32) -> HeaderWords {
         let mut words = [0; 8];
+        // SAFETY: the stamp is a part of what is read, so that nobody may store it meanwhile, which
+        // loom checks.
+        unsafe { self.stamp(position).unsync_load() };
         let granules = &self.region.headers[self.region.geometry.index(position) as usize];
         for (pair, granule) in words.as_chunks_mut().0.iter_mut().zip(granules) {
             // SAFETY: loom hands out the granule's pointer and checks that nobody writes it.

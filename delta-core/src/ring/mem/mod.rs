@@ -26,6 +26,7 @@ pub(super) mod region;
 mod sides;
 pub(super) mod static_ring;
 pub(super) mod untrusted;
+pub(super) mod wait_word;
 pub(super) mod writer;
 
 #[cfg(test)]

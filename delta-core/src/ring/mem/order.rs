@@ -52,6 +52,8 @@ pub(super) const ANNOUNCE: Ordering = order!(Release, "announce_relaxed": Relaxe
 pub(super) const EXPECT: Ordering = order!(Acquire, "expect_relaxed": Relaxed);
 /// The waiting flags, stored and loaded: the fences order them.
 pub(super) const FLAG: Ordering = order!(Relaxed);
+/// A sleeper's comparison with the value that it has seen: it reads nothing else on the strength of it.
+pub(super) const COMPARE: Ordering = order!(Relaxed);
 /// Between a published record and the look at the consumer's flag.
 pub(super) const FENCE_PUBLISHED: Ordering =
     order!(SeqCst, "fence_published_acqrel": AcqRel, "fence_published_none": Relaxed);

@@ -4,6 +4,7 @@
 //! and its payload are its own, for reading, until it stores a read position beyond them (Release).
 use super::copy::CopyMem;
 use super::recover::{Start, check_place};
+use super::wait_word::WaitWord;
 use super::{Mem, SharedMem, order};
 use crate::ring::error::{CopyError, Corrupt};
 use crate::ring::layout::{ControlWord, Geometry, HEADER_SIZE, HeaderWords, padded};
@@ -125,7 +126,7 @@ impl<M: SharedMem> Reader<M> {
         if N::SLEEPS {
             self.mem.fence(order::FENCE_RELEASED);
             if self.is_awaited::<N>() {
-                notify.wake(self.mem.word(ControlWord::ReadPosition));
+                notify.wake(WaitWord::new(&self.mem, ControlWord::ReadPosition));
             }
         }
     }
@@ -139,15 +140,16 @@ impl<M: SharedMem> Reader<M> {
     /// Waits until the producer has published something, or for no reason. Call when there was
     /// nothing to read and everything is released.
     pub(in crate::ring) fn wait<N: Notify<M>>(&mut self, notify: &N) {
-        let word = self.mem.word(ControlWord::Published);
         if !N::SLEEPS {
+            let word = WaitWord::new(&self.mem, ControlWord::Published);
             return notify.wait(word, self.position);
         }
         self.mem.store(ControlWord::ConsumerWaiting, 1, order::FLAG);
         self.mem.fence(order::FENCE_CONSUMER);
         let published = self.mem.load(ControlWord::Published, order::EXPECT);
         if let Ok(false) = self.look() {
-            notify.wait(self.mem.word(ControlWord::Published), published);
+            let word = WaitWord::new(&self.mem, ControlWord::Published);
+            notify.wait(word, published);
         }
         self.mem.store(ControlWord::ConsumerWaiting, 0, order::FLAG);
     }

@@ -7,6 +7,7 @@
 use super::copy::CopyMem;
 use super::front::{Front, Place, Publishing, announce};
 use super::recover::Start;
+use super::wait_word::WaitWord;
 use super::{Mem, SharedMem, order};
 use crate::ring::error::{CommitError, Corrupt, ReserveError, SendError};
 use crate::ring::layout::{ControlWord, Geometry, HEADER_SIZE, HeaderWords};
@@ -49,18 +50,21 @@ impl<M: SharedMem> Writer<M> {
     /// Waits until the consumer has moved, or for no reason. Call when a lease was refused as full.
     pub(in crate::ring) fn wait<N: Notify<M>>(&mut self, len: usize, notify: &N) {
         if !N::SLEEPS {
-            let word = self.mem.word(ControlWord::ReadPosition);
-            return notify.wait(word, self.front.read);
+            return self.sleep(notify);
         }
         self.mem.store(ControlWord::ProducerWaiting, 1, order::FLAG);
         self.mem.fence(order::FENCE_PRODUCER);
         // Looks again, which brings `read` up to date.
         let refused = self.reserve(len);
         if let Err(ReserveError::Full { .. }) = refused {
-            let word = self.mem.word(ControlWord::ReadPosition);
-            notify.wait(word, self.front.read);
+            self.sleep(notify);
         }
         self.mem.store(ControlWord::ProducerWaiting, 0, order::FLAG);
+    }
+
+    fn sleep<N: Notify<M>>(&self, notify: &N) {
+        let word = WaitWord::new(&self.mem, ControlWord::ReadPosition);
+        notify.wait(word, self.front.read);
     }
 
     /// Whether a record of `len` bytes fits now.
