@@ -12,6 +12,7 @@
 //! - [`array_delta`], [`inspect`]: the change between two arrays as a `.delta` file, and what
 //!   such a file holds.
 //! - [`serve`]: a stream over HTTP, followed by readers that resume where they were cut off.
+//! - [`search`]: searches of the replica that a stream makes.
 //! - [`sample`]: small real streams that travel inside this crate.
 //! - [`synthetic`]: rows and changes that are made up as they are needed.
 //! - [`workers`]: applying batches in parallel; [`telemetry`]: counters for the `metrics` facade.
@@ -45,6 +46,7 @@ pub mod output;
 pub mod region;
 pub mod replay;
 pub mod sample;
+pub mod search;
 pub mod serve;
 pub mod source;
 pub mod stream;

@@ -24,6 +24,7 @@ function figure(name, value) {
     const [term, text] = [document.createElement("dt"), document.createElement("dd")];
     term.textContent = name;
     element("figures").append(term, text);
+    text.dataset.figure = name;
     figures.set(name, text);
   }
   figures.get(name).textContent = value;
@@ -41,15 +42,21 @@ function show(progress) {
   figure("Applied", `${applied} of ${number.format(description.records_total)}`);
   figure("Lag", `${number.format(progress.lag)} records`);
   figure("Throughput", `${number.format(Math.round(progress.perSecond))} records/s`);
+  const percent = (share) => `${Math.ceil(100 * share)}%`;
+  figure("Ring", `${percent(progress.occupancy)} full, at most ${percent(progress.occupancyMax)}`);
   figure("Received", `${number.format(Math.round(progress.bytes / 1024))} KiB`);
   figure("Part of a frame", `${number.format(progress.waitingBytes)} bytes`);
   figure("Slots", `${number.format(progress.slots)} of ${description.slots}`);
   figure("Dimensions", number.format(description.dim));
   figure("Duplicates", number.format(progress.duplicates));
+  figure("Resumed at", number.format(progress.resumedAt));
+  figure("Kept here", `${number.format(Math.round(progress.keptBytes / 1024))} KiB`);
   figure("Restarts", number.format(progress.restarts));
   figure("Digest", progress.digest);
   if (progress.neighbours) {
     figure("Last search", `${number.format(progress.searchUs)} µs`);
+    element("hits").dataset.sequence = progress.sequence;
+    element("hits").dataset.of = progress.neighbours.of.slot;
     showNeighbours(progress.neighbours);
   }
 }

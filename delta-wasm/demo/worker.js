@@ -1,17 +1,43 @@
 // Follows the stream: fetches frames, applies them to a replica, answers what the page asks.
 
 import { createReplica, FrameReader } from "./delta-wasm/src/index.js";
+import { openKept } from "./kept.js";
 
 const TELL_MS = 100;
 const POLL_MS = 500;
 const RETRY_MS = 500;
 const FOUND_MAX = 12;
 const K = 10;
+/** Slots of the ring between network and replica. */
+const RING_SLOTS = 1024;
+/** Records applied in one go; in between the worker answers and receives. */
+const TURN = 64;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const frameBytes = () => Math.max(description.frame_bytes_max, 1 << 20);
+
+/** Lets other tasks run, sooner than a timer would. */
+function yieldToTasks() {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}
 
 let description;
 let replica;
+let kept;
+/** Sequence that the replica had got from what was kept. */
+let resumedAt = 0n;
+/** Fullest that the ring was since it was told, 0 to 1. */
+let occupancyMax = 0;
+/** Whether somebody empties the ring. */
+let isApplying = false;
+let problem;
 let isOver = false;
 let state = "loading";
 /** Slot whose neighbours are shown. */
@@ -31,11 +57,35 @@ async function describe() {
 
 async function openReplica() {
   replica?.close();
-  const { dim, slots, frame_bytes_max } = description;
-  const frameBytes = Math.max(frame_bytes_max, 1 << 20);
-  replica = await createReplica({ dim, capacity: Math.max(slots, 1), frameBytes });
+  const { dim, slots } = description;
+  const capacity = Math.max(slots, 1);
+  replica = await createReplica({
+    dim,
+    capacity,
+    frameBytes: frameBytes(),
+    ringSlots: RING_SLOTS,
+  });
   isOver = false;
   chosen = undefined;
+  resumedAt = 0n;
+}
+
+/** Makes the replica of what was kept; if that is damaged or another stream's, of nothing. */
+async function resume() {
+  try {
+    const reader = new FrameReader({ frameBytes: frameBytes() });
+    for (const chunk of kept.chunks()) replica.apply(reader.push(chunk));
+    // The page may have been closed while a frame was written.
+    kept.cut(kept.bytes - reader.pendingBytes);
+    resumedAt = replica.position().sequence;
+  } catch {
+    await startAnew();
+  }
+}
+
+async function startAnew() {
+  kept.cut(0);
+  await openReplica();
 }
 
 /** What a person reads of an entry. Values of metadata are JSON, as in the stream's file. */
@@ -83,7 +133,6 @@ function measure(applied) {
 }
 
 function tell() {
-  if (!replica) return;
   const { sequence, digest } = replica.position();
   const counters = replica.counters();
   measure(Number(sequence));
@@ -96,7 +145,12 @@ function tell() {
     slots: Number(counters.slots),
     lag: Math.max(0, description.records - Number(sequence)),
     perSecond: rate.perSecond,
+    resumedAt: Number(resumedAt),
+    keptBytes: kept.bytes,
+    occupancy: replica.occupancy(),
+    occupancyMax,
   });
+  occupancyMax = 0;
   if (key !== toldSequence) {
     message.neighbours = neighbours();
     message.searchUs = searchUs;
@@ -107,29 +161,60 @@ function tell() {
 
 /** Reads frames from where the replica is, until the stream ends or breaks off. */
 async function follow() {
+  while (isApplying) await yieldToTasks();
+  if (problem) throw problem;
   const { sequence, digest } = replica.position();
   const response = await fetch(`frames?after=${sequence}&digest=${digest.toString(16)}`);
   if (response.status === 409) {
     await describe();
-    await openReplica();
+    await startAnew();
     restarts += 1;
     return;
   }
   if (!response.ok) throw new Error(`frames: status ${response.status}`);
   state = isOver ? "ended" : "live";
-  const frames = new FrameReader({ frameBytes: Math.max(description.frame_bytes_max, 1 << 20) });
+  const frames = new FrameReader({ frameBytes: frameBytes() });
   for await (const chunk of chunks(response.body)) {
     bytes += chunk.length;
     const whole = frames.push(chunk);
     waitingBytes = frames.pendingBytes;
-    if (whole.length > 0) {
-      replica.apply(whole);
-      if (toldSequence === undefined) tell();
-    }
+    await give(whole);
   }
+  while (isApplying) await yieldToTasks();
   waitingBytes = 0;
   isOver = Number(replica.position().sequence) >= description.records_total;
   state = isOver ? "ended" : "reconnecting";
+}
+
+/** Puts frames into the ring, waiting for room where it is full. */
+async function give(frames) {
+  for (let taken = 0; taken < frames.length; ) {
+    if (problem) throw problem;
+    const given = replica.give(frames.subarray(taken));
+    kept.add(frames.subarray(taken, taken + given));
+    taken += given;
+    occupancyMax = Math.max(occupancyMax, replica.occupancy());
+    if (!isApplying) applyAll();
+    if (given === 0) await yieldToTasks();
+  }
+}
+
+/** Empties the ring, a turn at a time. */
+async function applyAll() {
+  isApplying = true;
+  try {
+    while (replica.poll(TURN) > 0) {
+      if (toldSequence === undefined) tell();
+      await yieldToTasks();
+    }
+  } catch (error) {
+    // What is refused stays refused: kept, it would be so again.
+    kept.cut(0);
+    problem = error;
+    postMessage({ kind: "problem", text: error.message });
+  } finally {
+    isApplying = false;
+  }
 }
 
 async function* chunks(body) {
@@ -158,12 +243,15 @@ async function poll() {
     await sleep(POLL_MS);
     // A server that is away shows as the state; the records it had out stay.
     await describe().catch(() => {});
+    kept.flush();
   }
 }
 
 async function run() {
-  await describe();
+  [kept] = await Promise.all([openKept(), describe()]);
   await openReplica();
+  await resume();
+  tell();
   setInterval(tell, TELL_MS);
   poll();
   for (;;) {

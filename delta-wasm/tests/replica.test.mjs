@@ -31,6 +31,30 @@ for (const simd of ["never", "require"]) {
   });
 }
 
+test("through a ring: frames wait in it, a full one takes what fits, all arrive", async () => {
+  const frames = Buffer.concat([...golden.values()]);
+  const replica = await createReplica({ ...options, ringSlots: 4 });
+  const taken = replica.give(frames);
+  const first = [...golden.values()].slice(0, 4);
+  assert.equal(taken, Buffer.concat(first).length);
+  assert.equal(replica.occupancy(), 1);
+  assert.equal(replica.position().sequence, 0n);
+  assert.equal(replica.give(frames.subarray(taken)), 0);
+  assert.equal(replica.poll(3), 3);
+  assert.equal(replica.occupancy(), 0.25);
+  assert.equal(replica.position().sequence, 3n);
+  assert.equal(replica.apply(frames.subarray(taken)), golden.size - 3);
+  const direct = await createReplica(options);
+  direct.apply(frames);
+  assert.deepEqual(state(replica), state(direct));
+  replica.checkIntegrity();
+  const damaged = Buffer.from(frames);
+  damaged[20] ^= 1;
+  assert.equal(refusal(() => replica.give(damaged)).code, "CHECKSUM");
+  assert.equal(refusal(() => direct.give(frames)).code, "OPTION");
+  await assert.rejects(createReplica({ ...options, ringSlots: 3 }), { code: "OPTION" });
+});
+
 test("what the golden stream left can be read", async () => {
   const replica = await createReplica(options);
   replica.apply(Buffer.concat([...golden.values()]));

@@ -1,6 +1,7 @@
 //! Workspace tasks, run as `cargo xtask COMMAND`; `cargo xtask --help` lists them.
 
 mod bench;
+mod browser;
 mod build_std;
 mod cross;
 mod fuzz;
@@ -8,6 +9,7 @@ mod instructions;
 mod lint;
 mod loom;
 mod no_os;
+mod npm;
 mod page;
 mod proof;
 mod sanitize;

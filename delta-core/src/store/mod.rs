@@ -6,11 +6,13 @@
 mod attributes;
 mod cleanup;
 mod graph;
+mod nearest;
 mod renumber;
 mod slice;
 
 pub use cleanup::{Cleaned, Cleanup};
 pub use graph::ReplicaGraph;
+pub use nearest::nearest;
 pub use renumber::{RenumberError, renumber};
 pub use slice::{SliceMemory, SliceStore, Slot};
 

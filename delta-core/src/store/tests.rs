@@ -1,7 +1,9 @@
-use super::{Replica, SliceMemory, SliceStore, Slot, StoreError, state_digest};
+use super::{Replica, SliceMemory, SliceStore, Slot, StoreError, nearest, state_digest};
 use crate::{
     digest::{id_term, pair_term, row_term, tombstone_term},
+    graph::search::Neighbour,
     kernel::digest::row_sum,
+    kernel::distance::{Metric, Query, order_key},
     payload::metadata::{MetadataChanges, MetadataEdit, section_size_max, write_section},
     testing::{Memory, Pairs, view},
 };
@@ -320,5 +322,38 @@ proptest! {
                 prop_assert_eq!(shown.metadata.clone(), Pairs::from_iter(pairs.clone()));
             }
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn prop_the_nearest_are_the_first_of_all_sorted(
+        rows in vec((prop_oneof![Just(f32::NAN), Just(-0.0), -2.0_f32..2.0], any::<bool>()), 0..20),
+        count in 0_usize..24,
+    ) {
+        let mut memory = Memory::new(1, rows.len(), 300);
+        let mut store = memory.store();
+        for (slot, &(value, is_deleted)) in (0..).zip(&rows) {
+            store.push(b"", MetadataChanges::default());
+            store.row_mut(slot)[0] = value;
+            if is_deleted {
+                store.mark_deleted(slot);
+            }
+        }
+        let query = Query::new(Metric::SquaredL2, &[0.5]);
+        let mut all: Vec<_> = (0..store.slot_count())
+            .filter(|&slot| !store.is_deleted(slot))
+            .map(|slot| (query.distance_to(store.row(slot).unwrap()), slot))
+            .map(|(distance, slot)| (order_key(distance), slot, distance.to_bits()))
+            .collect();
+        all.sort_unstable();
+        all.truncate(count);
+        let mut found = vec![Neighbour::default(); count];
+        let found_count = nearest(&store, &query, &mut found);
+        let found: Vec<_> = found[..found_count]
+            .iter()
+            .map(|near| (order_key(near.distance), near.slot, near.distance.to_bits()))
+            .collect();
+        prop_assert_eq!(found, all);
     }
 }

@@ -10,6 +10,7 @@ mod diff;
 mod export;
 mod inspect;
 mod replay;
+mod search;
 mod serve;
 mod stages;
 mod verify;
@@ -47,6 +48,7 @@ enum Command {
     Export(export::Args),
     Inspect(inspect::Args),
     Verify(verify::Args),
+    Search(search::Args),
     Serve(serve::Args),
     Completions(completions::Args),
 }
@@ -62,6 +64,7 @@ pub(crate) fn main() -> ExitCode {
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Inspect(args)) => inspect::run(args),
         Some(Command::Verify(args)) => verify::run(args),
+        Some(Command::Search(args)) => search::run(args),
         Some(Command::Serve(args)) => serve::run(args),
         Some(Command::Completions(args)) => completions::run(args),
     };

@@ -71,6 +71,8 @@ export interface StoreOptions {
 export interface ReplicaOptions extends StoreOptions {
   /** Largest frame; 1 MiB. */
   frameBytes?: number;
+  /** Puts a ring of so many slots, a power of two, in front of the replica: `give` and `poll`. */
+  ringSlots?: number;
 }
 
 /** A replica in this thread, fed by frames. */
@@ -80,6 +82,15 @@ export declare class Replica {
    * nothing, those before it stay applied, `position()` says where to go on.
    */
   apply(frames: Uint8Array): number;
+  /**
+   * Checks whole frames and puts them into the ring; returns the bytes taken: fewer if it is full. A
+   * refused frame throws; those before it are in the ring.
+   */
+  give(frames: Uint8Array): number;
+  /** Applies at most `max` records of the ring; returns how many. A refused one stays in it. */
+  poll(max?: number): number;
+  /** How full the ring is, 0 to 1. */
+  occupancy(): number;
   position(): Position;
   counters(): Counters;
   /** The state digest, computed from the whole replica. */

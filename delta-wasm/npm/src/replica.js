@@ -2,14 +2,16 @@
 
 import { DeltaError } from "./errors.js";
 import { wholeFrames } from "./frames.js";
-import { Plan } from "./memory.js";
+import { createRing, Plan, ringOccupancy } from "./memory.js";
 import { idText, metadataObject } from "./metadata.js";
 import { compile, variantOf } from "./modules.js";
-import { ApplyStage, contextSize } from "./stages.js";
+import { ApplyStage, contextSize, ProcessStage } from "./stages.js";
 
 /** Room for decompressed metadata and a decoded row of `dim` components. */
 const scratchSize = (dim) => 65536 + 4 * dim;
 const RESULTS_SIZE = 65536;
+/** Least payload bytes of half the ring in front of a replica. */
+const FEED_BYTES_MIN = 1 << 20;
 
 /** Numbers that must be whole and positive. */
 export function checkCounts(counts) {
@@ -98,10 +100,15 @@ export const QUESTIONS = [
 /** A replica that takes frames. */
 export class Replica extends ReplicaView {
   #frameBytes;
+  #process;
+  #ring;
 
-  constructor(stage, frameBytes) {
+  /** @param ring where the ring lies and the stage that fills it, if there is one */
+  constructor(stage, frameBytes, { process, ring } = {}) {
     super(stage);
     this.#frameBytes = frameBytes;
+    this.#process = process;
+    this.#ring = ring;
   }
 
   /**
@@ -112,11 +119,44 @@ export class Replica extends ReplicaView {
     this.#checkOpen();
     let [count, offset] = [0, 0];
     while (offset < frames.length) {
+      if (this.#ring) {
+        offset += this.give(frames.subarray(offset));
+        count += this.poll();
+        continue;
+      }
       const size = wholeFrames(frames, offset, this.#frameBytes);
       count += this.stage.frames(frames.subarray(offset, offset + size));
       offset += size;
     }
     return count;
+  }
+
+  /**
+   * Checks whole frames and puts them into the ring; returns the bytes taken: fewer if it is full.
+   * A refused frame throws; those before it are in the ring.
+   */
+  give(frames) {
+    this.#checkRing();
+    let taken = 0;
+    while (taken < frames.length) {
+      const size = wholeFrames(frames, taken, this.#frameBytes);
+      const given = this.#process.give(frames.subarray(taken, taken + size));
+      taken += given;
+      if (given < size) break;
+    }
+    return taken;
+  }
+
+  /** Applies at most `max` records of the ring; returns how many. A refused one stays in it. */
+  poll(max = 2 ** 31 - 1) {
+    this.#checkRing();
+    return this.stage.poll(max);
+  }
+
+  /** How full the ring is, 0 to 1. */
+  occupancy() {
+    this.#checkRing();
+    return ringOccupancy(this.stage.memory, this.#ring);
   }
 
   /** The rows where they lie: address, dtype, shape, and a view that the next `apply` changes. */
@@ -125,30 +165,67 @@ export class Replica extends ReplicaView {
     return this.stage.tensor();
   }
 
+  checkIntegrity() {
+    super.checkIntegrity();
+    this.#process?.checkCanary();
+  }
+
   /** Gives the memory up. */
   close() {
     this.stage = undefined;
+    this.#process = undefined;
   }
 
   #checkOpen() {
     if (!this.stage) throw new DeltaError("CLOSED", "the replica was closed: create another");
   }
+
+  #checkRing() {
+    this.#checkOpen();
+    if (!this.#ring) {
+      throw new DeltaError("OPTION", "the replica has no ring: create it with ringSlots");
+    }
+  }
 }
 
 /** Opens a replica in this thread, in a memory of its own (or `memory`). */
 export async function createReplica(options) {
-  const { frameBytes = 1 << 20, simd, memory: given } = options;
+  const { frameBytes = 1 << 20, simd, memory: given, ringSlots } = options;
   checkCounts({ frameBytes });
   const sizes = storeOptions(options);
   const variant = variantOf({ shared: false, simd });
   const module = await compile("apply", variant);
   const plan = new Plan();
-  const stagingBytes = Math.max(frameBytes, 4 * sizes.dim + RESULTS_SIZE);
+  const feed = ringSlots === undefined ? undefined : await planFeed(plan, options, variant);
   const { place, layout } = planApply(plan, {
     sizes,
     contextBytes: await contextSize(module, "apply", false),
-    stagingBytes,
+    stagingBytes: Math.max(frameBytes, 4 * sizes.dim + RESULTS_SIZE),
+    source: feed?.ring,
   });
   const memory = plan.memory({ shared: false, memory: given });
-  return new Replica(await ApplyStage.open(module, memory, place, layout), frameBytes);
+  if (feed) {
+    createRing(memory, feed.ring);
+    feed.process = await ProcessStage.open(feed.module, memory, feed.place, { target: feed.ring });
+  }
+  return new Replica(await ApplyStage.open(module, memory, place, layout), frameBytes, feed);
+}
+
+/** The ring in front of a replica, and the stage that fills it. */
+async function planFeed(plan, { ringSlots, frameBytes = 1 << 20 }, variant) {
+  checkCounts({ ringSlots });
+  if (!Number.isInteger(Math.log2(ringSlots))) {
+    throw new DeltaError("OPTION", `ringSlots is ${ringSlots}: pass a power of two`);
+  }
+  const module = await compile("process", variant);
+  // A record may take half of a ring.
+  const payloadBytes = 2 * Math.ceil(Math.max(frameBytes, FEED_BYTES_MIN) / 16) * 16;
+  return {
+    module,
+    ring: plan.ring("ring to apply", { slots: ringSlots, payloadBytes }),
+    place: plan.stage("process", {
+      contextSize: await contextSize(module, "process", false),
+      stagingBytes: frameBytes,
+    }),
+  };
 }

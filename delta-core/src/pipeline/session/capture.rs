@@ -88,6 +88,7 @@ impl core::error::Error for SessionError {}
 /// let sequences: Vec<u64> = session.poll_deltas(10)?.map(|header| header.sequence).collect();
 /// assert_eq!(sequences, [1, 2, 3]);
 /// assert_eq!(session.get_payload(1)?[16..], *b"mine");
+/// assert_eq!(session.get_frame(1)?[64..], *session.get_payload(1)?);
 /// assert_eq!(session.checkpoint().position.sequence, 3);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
@@ -257,8 +258,16 @@ impl<'m> CaptureSession<'m> {
     /// # Errors
     /// See [`SeekError`].
     pub fn get_payload(&self, sequence: u64) -> Result<&[u8], SeekError> {
-        let frame = self.retention.frame(sequence)?;
+        let frame = self.get_frame(sequence)?;
         Ok(frame.get(HEADER_SIZE..).unwrap_or_default())
+    }
+
+    /// The whole frame of the record of `sequence`: header and payload. O(1).
+    ///
+    /// # Errors
+    /// See [`SeekError`].
+    pub fn get_frame(&self, sequence: u64) -> Result<&[u8], SeekError> {
+        self.retention.frame(sequence)
     }
 
     /// Where the stream is: to be kept, with the state, by a writer that wants to go on from it.
