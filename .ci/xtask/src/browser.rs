@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::setup::Need;
+use crate::setup::{self, Need};
 use crate::{npm, page, shell};
 
 /// Names of the browser's program.
@@ -17,11 +17,6 @@ pub(crate) const CHROMIUM: Need = Need {
     debian_packages: &["chromium"],
     otherwise: &[],
 };
-
-/// Whether a machine may lack what a check needs.
-fn is_ci() -> bool {
-    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
-}
 
 /// The browser of this machine.
 fn program() -> Option<PathBuf> {
@@ -36,12 +31,10 @@ fn program() -> Option<PathBuf> {
 /// Follows a stream in the page, by the native server; screenshots are left in target/page-test.
 pub(crate) fn run() -> Result<u32> {
     let Some(chromium) = program() else {
-        let how = "install it, e.g. apt-get install chromium";
-        if is_ci() {
-            bail!("no Chromium is here: {how}");
-        }
-        println!("NOT RUN: the page's test, because no Chromium is here: {how}");
-        return Ok(0);
+        return setup::not_run(
+            "the page's test",
+            "Chromium (on Debian: apt-get install chromium)",
+        );
     };
     let playwright = npm::PLAYWRIGHT.ensure()?;
     page::build()?;

@@ -3,6 +3,7 @@
 mod bench;
 mod browser;
 mod build_std;
+mod component;
 mod cross;
 mod fuzz;
 mod instructions;
@@ -52,6 +53,11 @@ const COMMANDS: &[Command] = &[
         name: "wasm",
         about: "Build delta-wasm for wasm32, scalar and simd128, and print the sizes",
         run: |rest| without_arguments(rest, wasm::build),
+    },
+    Command {
+        name: "component",
+        about: "Build the WIT component and test it in Node; --wasmtime: in wasmtime too (15 min)",
+        run: component::command,
     },
     Command {
         name: "page",

@@ -17,6 +17,11 @@ pub(crate) const PLAYWRIGHT: Package = Package {
     version: "1.60.0",
 };
 
+pub(crate) const JCO: Package = Package {
+    name: "@bytecodealliance/jco",
+    version: "1.35.0",
+};
+
 impl Package {
     /// Installs the package unless this version is there; where it is.
     pub(crate) fn ensure(&self) -> Result<PathBuf> {

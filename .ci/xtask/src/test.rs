@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::summary::{self, Check};
-use crate::{browser, instructions, loom, setup, shell, targets, wasm};
+use crate::{browser, component, instructions, loom, setup, shell, targets, wasm};
 
 pub(crate) const CHECKS: &[Check] = &[
     Check {
@@ -40,6 +40,11 @@ pub(crate) const CHECKS: &[Check] = &[
         name: "wasm",
         about: "wasm32, scalar and simd128, run in Node",
         run: wasm_in_node,
+    },
+    Check {
+        name: "component",
+        about: "the WIT component, run in Node by jco",
+        run: component::test,
     },
     Check {
         name: "browser",
