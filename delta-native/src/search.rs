@@ -127,7 +127,7 @@ pub fn search(frames: &[u8], question: &Question) -> Result<Answer, ReplicaSearc
     if let (Some(graph), Some(declared)) = (&mut graph, needs.graph) {
         store = store.with_graph(ReplicaGraph::new(graph.empty_graph(), declared.metric));
     }
-    let mut scratch = vec![0; SECTION_SIZE_MAX];
+    let mut scratch = filled(Applier::scratch_size_max(needs.dim), 1, 0)?;
     let mut applier = Applier::new(Position::START, &mut scratch);
     for record in StreamReader::new(frames) {
         if applier.current_position().sequence == question.records {
@@ -170,6 +170,16 @@ fn neighbours(store: &SliceStore<'_>, question: &Question) -> Result<Vec<Hit>, R
     };
     let others = found.iter().take(count).filter(|near| near.slot != slot);
     Ok(others.take(k).map(hit).collect())
+}
+
+/// Lists above layer 0 of the nodes that a change inserts.
+pub(crate) fn upper_lists(change: Option<Change<'_>>) -> u32 {
+    let edits = change.iter().flat_map(Change::edits);
+    let levels = edits.map(|edit| match edit {
+        Edit::Insert { level, .. } => u32::from(level),
+        _ => 0,
+    });
+    levels.sum()
 }
 
 /// What memory a replica of a whole stream needs.
@@ -215,20 +225,12 @@ impl Needs {
                 let pairs = decoded.map_or(0, |changes| changes.as_bytes().len());
                 self.attribute_bytes += 2 * (BLOB_SIZE + vector.id().len() + 2 * pairs);
                 self.slots += u32::from(matches!(record.payload(), Payload::Insert(_)));
-                self.add_levels(vector.graph());
+                self.upper_blocks += upper_lists(vector.graph());
             }
-            Payload::Reindex(change) => self.add_levels(Some(*change)),
+            Payload::Reindex(change) => self.upper_blocks += upper_lists(Some(*change)),
             _ => {}
         }
         Ok(())
-    }
-
-    fn add_levels(&mut self, change: Option<Change<'_>>) {
-        for edit in change.iter().flat_map(Change::edits) {
-            if let Edit::Insert { level, .. } = edit {
-                self.upper_blocks += u32::from(level);
-            }
-        }
     }
 
     fn shape(&self) -> Option<Shape> {

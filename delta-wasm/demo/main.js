@@ -47,6 +47,9 @@ function show(progress) {
   figure("Received", `${number.format(Math.round(progress.bytes / 1024))} KiB`);
   figure("Part of a frame", `${number.format(progress.waitingBytes)} bytes`);
   figure("Slots", `${number.format(progress.slots)} of ${description.slots}`);
+  const { graph } = description;
+  const searched = graph ? `by the graph, ${graph.metric}` : "exactly, cosine";
+  element("how").textContent = searched;
   figure("Dimensions", number.format(description.dim));
   figure("Duplicates", number.format(progress.duplicates));
   figure("Resumed at", number.format(progress.resumedAt));

@@ -57,13 +57,14 @@ async function describe() {
 
 async function openReplica() {
   replica?.close();
-  const { dim, slots } = description;
+  const { dim, slots, graph } = description;
   const capacity = Math.max(slots, 1);
   replica = await createReplica({
     dim,
     capacity,
     frameBytes: frameBytes(),
     ringSlots: RING_SLOTS,
+    graph: graph ?? undefined,
   });
   isOver = false;
   chosen = undefined;
@@ -116,7 +117,10 @@ function neighbours() {
   }
   if (chosen === undefined) return undefined;
   const begin = performance.now();
-  const hits = replica.search(replica.row(chosen), { k: K + 1, metric: "cosine" });
+  const hits = replica.search(replica.row(chosen), {
+    k: K + 1,
+    metric: description.graph?.metric ?? "cosine",
+  });
   searchUs = Math.round((performance.now() - begin) * 1000);
   const others = hits.filter(({ slot }) => slot !== chosen).slice(0, K);
   return {

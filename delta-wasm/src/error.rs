@@ -96,6 +96,8 @@ pub enum CallError {
         /// The slot.
         slot: u32,
     },
+    /// The replica has no graph to search by.
+    NoGraph,
     /// The number stands for no metric.
     Metric {
         /// The number.
@@ -121,6 +123,7 @@ impl CallError {
             Self::OutputTooSmall { .. } => -13,
             Self::UnknownSlot { .. } => UNKNOWN_SLOT,
             Self::Metric { .. } => -14,
+            Self::NoGraph => -15,
         }
     }
 }
@@ -148,7 +151,9 @@ impl Fault for CallError {
             Self::UnknownSlot { slot } => [0, 0, slot.into()],
             Self::Metric { metric } => [metric.into(), 0, 0],
             Self::Tensor(Tensor { dtype, rank, .. }) => [dtype.into(), rank.into(), 0],
-            Self::Busy | Self::Geometry(_) | Self::Region(_) | Self::NoRing => [0; 3],
+            Self::Busy | Self::Geometry(_) | Self::Region(_) | Self::NoRing | Self::NoGraph => {
+                [0; 3]
+            }
         }
     }
 }
@@ -205,6 +210,10 @@ impl fmt::Display for CallError {
                 "{needed} bytes do not fit into {given}: make the staging area larger"
             ),
             Self::UnknownSlot { slot } => write!(f, "slot {slot} does not exist"),
+            Self::NoGraph => write!(
+                f,
+                "the replica has no graph: open it with one, or pass ef 0"
+            ),
             Self::Metric { metric } => write!(
                 f,
                 "metric {metric}: 0 is squared L2, 1 the dot product, 2 the cosine"

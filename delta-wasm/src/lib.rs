@@ -41,6 +41,7 @@
 //! | -12 | too many pairs of metadata |
 //! | -13 | the output is too small |
 //! | -14 | no such metric |
+//! | -15 | no graph |
 //! | -16 to -23 | header: version, operation, flags, numbering, unannounced digest, ring fields, |
 //! | | payload size, checksum; -31: another |
 //! | -32 | payload |

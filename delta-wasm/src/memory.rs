@@ -53,6 +53,22 @@ impl Extent {
         self.address
     }
 
+    /// The `size` bytes from `offset` on, a multiple of [`ALIGN`]; nothing where they are not inside.
+    #[cfg(feature = "apply")]
+    pub(crate) fn part(self, offset: usize, size: usize) -> Self {
+        let nothing = Self {
+            address: 0,
+            size: 0,
+        };
+        match offset.checked_add(size) {
+            Some(end) if end <= self.size && size > 0 && offset.is_multiple_of(ALIGN) => Self {
+                address: self.address + offset,
+                size,
+            },
+            _ => nothing,
+        }
+    }
+
     const fn overlaps(self, other: Self) -> bool {
         // Ends do not overflow: both pieces lie in the memory.
         self.size > 0

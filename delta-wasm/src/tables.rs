@@ -4,8 +4,15 @@
     reason = "claiming the pieces that the host gives a stage"
 )]
 
+#[cfg(feature = "apply")]
+use delta_core::graph::{
+    Adjacency, GraphBuffers,
+    search::{Candidate, Neighbour, SearchScratch},
+};
 #[cfg(feature = "capture")]
 use delta_core::pipeline::sequencer::SlotState;
+#[cfg(feature = "apply")]
+use delta_core::store::ReplicaGraph;
 #[cfg(any(feature = "capture", feature = "apply"))]
 use delta_core::store::{SliceMemory, SliceStore};
 
@@ -26,6 +33,47 @@ pub(crate) fn staging(layout: &Layout) -> Staging {
 pub(crate) fn scratch(layout: &Layout) -> &'static mut [u8] {
     // SAFETY: as in `staging`.
     unsafe { claim(layout.scratch) }
+}
+
+/// The memory of searches: what they find, and what they keep and have met on their way.
+#[cfg(feature = "apply")]
+pub(crate) fn search(layout: &Layout) -> (&'static mut [Neighbour], SearchScratch<'static>) {
+    // SAFETY: as in `staging`.
+    let found = unsafe { claim(layout.found) };
+    // SAFETY: as in `staging`.
+    let kept = unsafe { claim::<Candidate>(layout.kept) };
+    // SAFETY: as in `staging`.
+    let met = unsafe { claim(layout.met) };
+    (found, SearchScratch::new(kept, met))
+}
+
+/// An empty graph, if the layout has one.
+#[cfg(feature = "apply")]
+pub(crate) fn graph(layout: &Layout) -> Result<Option<ReplicaGraph<'static>>, CallError> {
+    let Some(place) = layout.graph else {
+        return Ok(None);
+    };
+    let invalid = CallError::Layout { word: 24 };
+    let (tables, _) = place.shape.tables().ok_or(invalid)?;
+    let [neighbours0, degrees0, levels, tombstones, upper_base, upper] =
+        tables.map(|(offset, size)| place.extent.part(offset, size));
+    // SAFETY (of each): as in `staging`; the parts of the piece are disjoint (`tables`).
+    let buffers = GraphBuffers {
+        // SAFETY: see above.
+        neighbours0: unsafe { claim(neighbours0) },
+        // SAFETY: see above.
+        degrees0: unsafe { claim(degrees0) },
+        // SAFETY: see above.
+        levels: unsafe { claim(levels) },
+        // SAFETY: see above.
+        tombstones: unsafe { claim(tombstones) },
+        // SAFETY: see above.
+        upper_base: unsafe { claim(upper_base) },
+        // SAFETY: see above.
+        upper: unsafe { claim(upper) },
+    };
+    let adjacency = Adjacency::new(place.shape.shape, buffers).map_err(|_| invalid)?;
+    Ok(Some(ReplicaGraph::new(adjacency, place.shape.metric)))
 }
 
 /// The sequencer's slots.

@@ -6,6 +6,8 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use delta_core::kernel::distance::Metric;
+
 use super::Shared;
 use super::live::Head;
 use super::refusal::Refusal;
@@ -107,6 +109,16 @@ fn description(shared: &Shared) -> serde_json::Value {
         "stream": log.name(),
         "dim": log.dim(),
         "slots": log.slots(),
+        "graph": log.graph().map(|(graph, upper_lists)| serde_json::json!({
+            "metric": match graph.metric {
+                Metric::Dot => "dot",
+                Metric::Cosine => "cosine",
+                _ => "squaredL2",
+            },
+            "degree0": graph.degree0_max,
+            "degree": graph.degree_max,
+            "upperLists": upper_lists.max(1),
+        })),
         "frame_bytes_max": log.frame_size_max(),
         "records": head(shared).records,
         "records_total": log.len(),

@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use delta_core::graph::GraphParameters;
 use delta_core::payload::Payload;
 use delta_core::payload::control::Control;
 use delta_core::stream::{StreamError, StreamReader};
 
 use super::refusal::Refusal;
 use crate::replay::{ExportError, export};
+use crate::search::upper_lists;
 use crate::stream::Stream;
 
 /// Why frames cannot be served.
@@ -57,6 +59,9 @@ pub struct Log {
     dim: u32,
     /// Inserts.
     slots: u32,
+    graph: Option<GraphParameters>,
+    /// Lists of the graph above layer 0, over all nodes.
+    upper_lists: u32,
     frames: Vec<u8>,
     entries: Vec<Entry>,
     /// Bytes of the largest frame.
@@ -70,6 +75,7 @@ impl Log {
     /// See [`LogError`].
     pub fn new(name: &str, frames: Vec<u8>) -> Result<Self, LogError> {
         let (mut dim, mut slots, mut end, mut frame_size_max) = (0, 0, 0, 0);
+        let (mut graph, mut lists) = (None, 0);
         let mut entries = Vec::new();
         for record in StreamReader::new(&frames) {
             let record = record?;
@@ -77,6 +83,7 @@ impl Log {
                 Payload::Control(Control::Start {
                     dim: of_rows,
                     slot_count,
+                    graph: declared,
                     ..
                 }) => {
                     let sequence = record.header().sequence;
@@ -86,10 +93,14 @@ impl Log {
                             slot_count,
                         });
                     }
-                    dim = of_rows;
+                    (dim, graph) = (of_rows, declared);
                 }
                 // Slots are 32-bit numbers without gaps, which a replica checks.
-                Payload::Insert(_) => slots += 1,
+                Payload::Insert(vector) => {
+                    slots += 1;
+                    lists += upper_lists(vector.graph());
+                }
+                Payload::Reindex(change) => lists += upper_lists(Some(change)),
                 _ => {}
             }
             end += record.size();
@@ -103,6 +114,8 @@ impl Log {
             name: name.to_owned(),
             dim,
             slots,
+            graph,
+            upper_lists: lists,
             frames,
             entries,
             frame_size_max,
@@ -135,6 +148,12 @@ impl Log {
     #[must_use]
     pub fn slots(&self) -> u32 {
         self.slots
+    }
+
+    /// The stream's graph, and its lists above layer 0 over all nodes, if it carries one.
+    #[must_use]
+    pub fn graph(&self) -> Option<(GraphParameters, u32)> {
+        self.graph.map(|graph| (graph, self.upper_lists))
     }
 
     /// Count of records, start and end included; at least 2.

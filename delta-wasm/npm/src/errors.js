@@ -84,6 +84,7 @@ const FAULTS = new Map([
         `${needed} bytes do not fit into ${given}: open with a larger stagingBytes`,
     ],
   ],
+  [-15, ["NO_GRAPH", () => "the replica has no graph: create it with one, or leave ef out"]],
   [-14, ["METRIC", () => "the metric is none of squaredL2, dot, cosine"]],
   [-16, ["VERSION", () => "the frame has another format version: upgrade this package"]],
   [-17, ["OPERATION", () => "the frame has an unknown operation: upgrade this package"]],
@@ -199,7 +200,7 @@ const FAULTS = new Map([
     -54,
     [
       "GRAPH",
-      () => "the stream carries a graph, which this replica has no room for: send rows alone",
+      () => "the stream's graph is not the replica's: create it with the graph of the stream's start",
     ],
   ],
   [-59, ["REFUSED", () => "the replica refuses the record: upgrade this package"]],

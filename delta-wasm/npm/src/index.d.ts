@@ -32,8 +32,12 @@ export type Metric = "squaredL2" | "dot" | "cosine";
 export interface SearchOptions {
   /** Most neighbours; 10. */
   k?: number;
-  /** `squaredL2`. */
+  /** That of the graph, or `squaredL2`. */
   metric?: Metric;
+  /** Nodes that a search by the graph keeps, 1 to 8192: more find better ones and take longer; 100. */
+  ef?: number;
+  /** Compares all rows, also where there is a graph. */
+  exact?: boolean;
 }
 
 /** A row found; the distance has the same bits in every implementation. */
@@ -68,9 +72,23 @@ export interface StoreOptions {
   memory?: WebAssembly.Memory;
 }
 
+/** The graph of a stream, as its start record declares it. */
+export interface GraphOptions {
+  /** `squaredL2`. */
+  metric?: Metric;
+  /** Most neighbours of a node on layer 0, 1 to 255. */
+  degree0: number;
+  /** Most neighbours of a node on each layer above, 1 to 255. */
+  degree: number;
+  /** Lists above layer 0, over all nodes; three for each that the average needs. */
+  upperLists?: number;
+}
+
 export interface ReplicaOptions extends StoreOptions {
   /** Largest frame; 1 MiB. */
   frameBytes?: number;
+  /** For a stream that carries a graph: it travels with the rows, and searches go by it. */
+  graph?: GraphOptions;
   /** Puts a ring of so many slots, a power of two, in front of the replica: `give` and `poll`. */
   ringSlots?: number;
 }
@@ -101,7 +119,10 @@ export declare class Replica {
   id(slot: number): string;
   metadata(slot: number): Record<string, string>;
   isDeleted(slot: number): boolean;
-  /** The nearest live rows, nearest first, exactly. */
+  /**
+   * The nearest live rows, nearest first: by the graph if the replica has one, with the ids and bits
+   * that every replica finds; else exactly.
+   */
   search(query: Bytes, options?: SearchOptions): Hit[];
   /** Throws if the module's stack has overflowed. */
   checkIntegrity(): void;

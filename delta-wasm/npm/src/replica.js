@@ -5,11 +5,15 @@ import { wholeFrames } from "./frames.js";
 import { createRing, Plan, ringOccupancy } from "./memory.js";
 import { idText, metadataObject } from "./metadata.js";
 import { compile, variantOf } from "./modules.js";
-import { ApplyStage, contextSize, ProcessStage } from "./stages.js";
+import { ApplyStage, contextSize, graphSize, graphWord, ProcessStage } from "./stages.js";
 
 /** Room for decompressed metadata and a decoded row of `dim` components. */
 const scratchSize = (dim) => 65536 + 4 * dim;
-const RESULTS_SIZE = 65536;
+/** Neighbours that a search finds at most. */
+const FOUND_MAX = 8192;
+const RESULTS_SIZE = 8 * FOUND_MAX;
+/** Nodes that a search by the graph keeps at most. */
+const KEPT_MAX = 8192;
 /** Least payload bytes of half the ring in front of a replica. */
 const FEED_BYTES_MIN = 1 << 20;
 
@@ -28,8 +32,27 @@ export function storeOptions({ dim, capacity, attributeBytes = 256 * capacity + 
   return { dim, capacity, attributeBytes };
 }
 
+/**
+ * A graph that records change: what it is and how large its tables are. `upperLists`: lists above
+ * layer 0, of which a node has 1 / (degree - 1) on average; three times as many are safe.
+ */
+async function graphOptions(module, capacity, graph) {
+  if (graph === undefined) return undefined;
+  const { metric = "squaredL2", degree0, degree } = graph;
+  const { upperLists = 64 + Math.ceil((3 * capacity) / Math.max(degree - 1, 1)) } = graph;
+  checkCounts({ degree0, degree, upperLists });
+  const word = graphWord({ metric, degree0, degree });
+  const bytes = await graphSize(module, capacity, { word, upperLists });
+  if (bytes === 0 || degree0 > 255 || degree > 255) {
+    const message =
+      "no such graph: pass metric, degree0 and degree (at most 255) as the stream's start has them";
+    throw new DeltaError("OPTION", message);
+  }
+  return { metric, word, upperLists, bytes };
+}
+
 /** Where an apply stage lies. */
-export function planApply(plan, { sizes, contextBytes, stagingBytes, source }) {
+export function planApply(plan, { sizes, contextBytes, stagingBytes, source, graph }) {
   const place = plan.stage("apply", { contextSize: contextBytes, stagingBytes });
   const layout = {
     ...sizes,
@@ -37,6 +60,14 @@ export function planApply(plan, { sizes, contextBytes, stagingBytes, source }) {
     scratch: plan.take("scratch", scratchSize(sizes.dim)),
     scratchBytes: scratchSize(sizes.dim),
     source,
+    found: plan.take("found", 8 * FOUND_MAX),
+    foundMax: FOUND_MAX,
+    ...(graph && {
+      kept: plan.take("kept", 16 * KEPT_MAX),
+      keptMax: KEPT_MAX,
+      met: plan.take("met", 2 * sizes.capacity),
+      graph: { ...graph, address: plan.take("graph", graph.bytes) },
+    }),
   };
   return { place, layout };
 }
@@ -202,6 +233,7 @@ export async function createReplica(options) {
     contextBytes: await contextSize(module, "apply", false),
     stagingBytes: Math.max(frameBytes, 4 * sizes.dim + RESULTS_SIZE),
     source: feed?.ring,
+    graph: await graphOptions(module, sizes.capacity, options.graph),
   });
   const memory = plan.memory({ shared: false, memory: given });
   if (feed) {

@@ -3,9 +3,11 @@
 import { DeltaError, faultOf } from "./errors.js";
 import { checkCanary, STACK_SIZE, writeCanary } from "./memory.js";
 
-const LAYOUT_WORDS = 19;
-const LAYOUT_VERSION = 1n;
+const LAYOUT_WORDS = 27;
+const LAYOUT_VERSION = 2n;
 const METRICS = { squaredL2: 0, dot: 1, cosine: 2 };
+/** Nodes that a search by a graph keeps where nobody says how many. */
+const EF = 100;
 const EMPTY = new Uint8Array(0);
 
 /** How long a stage sleeps at most before its host looks at other things. */
@@ -21,11 +23,30 @@ function imports(memory) {
   return { env: { memory }, delta: isShared ? { wait, wake } : { wait: nothing, wake: nothing } };
 }
 
-/** Bytes of a context of `stage`, which its module knows: a throw-away instance is asked. */
-export async function contextSize(module, stage, shared) {
+/** What a module says of itself: a throw-away instance is asked. */
+async function askModule(module, shared, question) {
   const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared });
   const { exports } = await WebAssembly.instantiate(module, imports(memory));
-  return exports[`delta_${stage}_context_size`]();
+  return question(exports);
+}
+
+/** Bytes of a context of `stage`. */
+export function contextSize(module, stage, shared) {
+  return askModule(module, shared, (exports) => exports[`delta_${stage}_context_size`]());
+}
+
+/** The word of the layout that says what a graph is. */
+export function graphWord({ metric, degree0, degree }) {
+  return degree0 | (degree << 8) | ((METRICS[metric] + 1) << 16);
+}
+
+/** Bytes of a graph's tables; 0: there is no such graph. */
+export function graphSize(module, capacity, { word, upperLists }) {
+  return askModule(
+    module,
+    false,
+    (exports) => exports.delta_apply_graph_size(capacity, word, upperLists) >>> 0,
+  );
 }
 
 /** The bytes of a row, an id or frames, as they lie in memory. */
@@ -83,6 +104,14 @@ class Stage {
       layout.scratch,
       layout.scratchBytes,
       layout.epoch,
+      layout.found,
+      layout.foundMax,
+      layout.kept,
+      layout.keptMax,
+      layout.met,
+      layout.graph?.word,
+      layout.graph?.upperLists,
+      layout.graph?.address,
     ];
     for (let index = 0; index < LAYOUT_WORDS; index += 1) {
       this.view.setBigUint64(place.context + 8 * index, BigInt(words[index] ?? 0), true);
@@ -316,11 +345,22 @@ export class ApplyStage extends Stage {
     return pairs;
   }
 
-  search(query, { k = 10, metric = "squaredL2" } = {}) {
+  search(query, { k = 10, metric, ef, exact = false } = {}) {
+    const { graph, foundMax } = this.layout;
     const bytes = this.checkRow(query);
-    if (!(metric in METRICS)) throw faultOf(-14, [0n, 0n, 0n]);
-    if (!Number.isInteger(k) || k < 1) {
-      throw new DeltaError("ARGUMENT", `k is ${k}: pass a whole number from 1 on`);
+    const name = metric ?? graph?.metric ?? "squaredL2";
+    if (!(name in METRICS)) throw faultOf(-14, [0n, 0n, 0n]);
+    for (const [option, value] of Object.entries({ k, ef: ef ?? EF })) {
+      if (!Number.isInteger(value) || value < 1) {
+        const message = `${option} is ${value}: pass a whole number from 1 on`;
+        throw new DeltaError("ARGUMENT", message);
+      }
+    }
+    // Without a graph an `ef` of the caller's is refused by the module, which knows why.
+    const kept = exact ? 0 : graph ? Math.max(ef ?? EF, k) : (ef ?? 0);
+    if (graph && kept > this.layout.keptMax) {
+      const message = `ef or k is ${kept}: a search keeps at most ${this.layout.keptMax} nodes`;
+      throw new DeltaError("ARGUMENT", message);
     }
     const queryAt = this.put(bytes, 0);
     const out = queryAt + aligned(bytes.length);
@@ -328,8 +368,9 @@ export class ApplyStage extends Stage {
     const count = this.call(
       "search",
       queryAt,
-      Math.min(k, Math.floor(room / 8)),
-      METRICS[metric],
+      Math.min(k, Math.floor(room / 8), foundMax),
+      METRICS[name],
+      kept,
       out,
     );
     return Array.from({ length: count }, (_, index) => ({

@@ -3,6 +3,7 @@
 
 use super::position_words;
 use crate::context;
+use crate::layout::GraphShape;
 use crate::stage::apply::ApplyStage;
 use crate::tensor::Tensor;
 
@@ -13,7 +14,8 @@ pub extern "C" fn delta_apply_context_size() -> usize {
 }
 
 /// Opens the stage whose layout stands at `context`: rows, slots, attributes, scratch, staging, and
-/// the ring that is read; without a ring the stage takes frames. O(memory).
+/// the ring that is read; without a ring the stage takes frames; memory for searches, and a graph or
+/// none. O(memory).
 #[unsafe(no_mangle)]
 pub extern "C" fn delta_apply_open(context: usize) -> i32 {
     context::open::<ApplyStage>(context)
@@ -106,16 +108,28 @@ pub extern "C" fn delta_apply_metadata(context: usize, slot: u32, out: usize, si
 
 /// Writes the `k` live rows nearest to the query row at `query`, nearest first, to `out`: slot and
 /// bits of the distance, u32 both. `metric`: 0 squared L2, 1 dot product, 2 cosine; the distances
-/// have the same bits everywhere. Returns how many. O(rows x dim).
+/// have the same bits everywhere. Returns how many. By the replica's graph, keeping `ef` nodes on
+/// the way; with an `ef` of 0 exactly, O(rows x dim).
 #[unsafe(no_mangle)]
 pub extern "C" fn delta_apply_search(
     context: usize,
     query: usize,
     k: u32,
     metric: u32,
+    ef: u32,
     out: usize,
 ) -> i32 {
     context::call(context, |stage: &mut ApplyStage| {
-        stage.search(query, k, metric, out)
+        stage.search(query, (k, metric, ef), out)
     })
+}
+
+/// Bytes of the tables of a graph of at most `nodes` nodes; the other numbers are words 24 and 25
+/// of the layout. 0: there is no such graph. O(1).
+#[unsafe(no_mangle)]
+pub extern "C" fn delta_apply_graph_size(nodes: u32, graph: u32, upper_blocks: u32) -> usize {
+    let shape = GraphShape::from_word(graph, nodes, upper_blocks);
+    shape
+        .and_then(|shape| shape.tables())
+        .map_or(0, |(_, size)| size)
 }

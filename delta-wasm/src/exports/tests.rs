@@ -60,7 +60,7 @@ impl Host {
     fn new(context_size: usize) -> Self {
         let (context, staging) = (piece(context_size.max(256)), piece(STAGING_SIZE));
         let mut words = [0; Layout::WORDS];
-        let all = [1, DIM, CAPACITY, staging, STAGING_SIZE];
+        let all = [2, DIM, CAPACITY, staging, STAGING_SIZE];
         for (word, value) in words.iter_mut().zip(all) {
             *word = value as u64;
         }
@@ -78,11 +78,15 @@ impl Host {
             (13, 16 * CAPACITY),
             (14, 1024),
             (16, 65_536),
+            (19, 8 * CAPACITY),
+            (21, 16 * CAPACITY),
+            (23, 2 * CAPACITY),
         ];
         for (word, size) in pieces {
             self.words[word] = piece(size) as u64;
         }
         (self.words[15], self.words[17]) = (1024, 65_536);
+        (self.words[20], self.words[22]) = (CAPACITY as u64, CAPACITY as u64);
         self
     }
 
@@ -181,8 +185,14 @@ fn a_refused_call_returns_its_code_and_leaves_numbers() {
         apply::delta_apply_frames(apply.context, apply.staging, 64),
         -10
     );
-    let search = |metric| apply::delta_apply_search(apply.context, apply.staging, 1, metric, 0);
-    assert_eq!(search(0), -1);
+    let search = |query, k, metric, ef| {
+        apply::delta_apply_search(apply.context, query, k, metric, ef, apply.staging)
+    };
+    assert_eq!(search(apply.staging, 1, 0, 0), 0);
+    assert_eq!(search(apply.staging - 16, 1, 0, 0), -1);
+    assert_eq!(search(apply.staging, 9, 0, 0), -13);
+    assert_eq!(search(apply.staging, 1, 3, 0), -14);
+    assert_eq!(search(apply.staging, 1, 0, 4), -15);
     assert_eq!(apply::delta_apply_is_deleted(apply.context, 0), -46);
 }
 
@@ -216,7 +226,7 @@ fn a_layout_that_cannot_be_is_refused_and_opens_nothing() {
         assert_eq!(apply::delta_apply_poll(host.context, 1), -5);
         code
     };
-    assert_eq!(open(&|host| host.words[0] = 2), -8);
+    assert_eq!(open(&|host| host.words[0] = 1), -8);
     assert_eq!(open(&|host| host.words[1] = 0), -8);
     assert_eq!(open(&|host| host.words[1] = u64::MAX), -8);
     assert_eq!(open(&|host| host.words[2] = 1 << 60), -8);
@@ -224,6 +234,8 @@ fn a_layout_that_cannot_be_is_refused_and_opens_nothing() {
     assert_eq!(open(&|host| host.words[14] += 1), -2);
     assert_eq!(open(&|host| host.words[15] = u64::MAX >> 1), -7);
     assert_eq!(open(&|host| host.words[16] = host.context as u64), -6);
+    assert_eq!(open(&|host| host.words[24] = 0x04_0808), -8);
+    assert_eq!(open(&|host| host.words[24] = 0x01_0808), -2);
     assert_eq!(
         open(&|host| host.words[5..8].copy_from_slice(&[128, 3, 16])),
         -9

@@ -1,18 +1,19 @@
 //! Apply: a replica, fed by a ring or by frames, and what can be asked of it.
 
-use delta_core::kernel::distance::{Metric, Query, order_key};
+use delta_core::graph::search::{Neighbour, SearchError, SearchScratch};
+use delta_core::kernel::distance::{Metric, Query};
 use delta_core::pipeline::apply::{Applier, Apply, ApplyError, PollError};
 use delta_core::pipeline::process::PassThrough;
 use delta_core::pipeline::sequencer::Position;
 use delta_core::record::{Record, RecordError};
 use delta_core::ring::{Corrupt, RawMem};
-use delta_core::store::{Replica, SliceStore, state_digest};
+use delta_core::store::{Replica, SliceStore, nearest, state_digest};
 
 use super::rings;
 use crate::context::Stage;
 use crate::error::{self, CallError, Details, Fault};
 use crate::layout::Layout;
-use crate::memory::{self, Staging};
+use crate::memory::Staging;
 use crate::notify::HostWait;
 use crate::tables;
 
@@ -75,6 +76,9 @@ pub(crate) struct ApplyStage {
     pub(crate) staging: Staging,
     feed: Feed,
     store: SliceStore<'static>,
+    /// What the latest search found.
+    found: &'static mut [Neighbour],
+    search: SearchScratch<'static>,
 }
 
 impl Stage for ApplyStage {
@@ -83,7 +87,11 @@ impl Stage for ApplyStage {
 
     fn open(layout: &Layout) -> Result<Self, ApplyFault> {
         let source = layout.source.map(rings::source).transpose()?;
-        let store = tables::store(layout)?;
+        let mut store = tables::store(layout)?;
+        if let Some(graph) = tables::graph(layout)? {
+            store = store.with_graph(graph);
+        }
+        let (found, search) = tables::search(layout);
         let start = Position {
             epoch: layout.epoch,
             ..Position::START
@@ -96,6 +104,8 @@ impl Stage for ApplyStage {
                 None => Feed::Frames(applier),
             },
             store,
+            found,
+            search,
         })
     }
 }
@@ -227,57 +237,44 @@ impl ApplyStage {
     }
 
     /// Writes the `k` live rows nearest to the query at `query`, nearest first, to `out`: for each
-    /// the slot and the bits of its distance, u32 both. Returns how many. O(rows x dim).
+    /// the slot and the bits of its distance, u32 both. Returns how many. By the graph, keeping `ef`
+    /// nodes; with an `ef` of 0 by comparing all, O(rows x dim).
     pub(crate) fn search(
         &mut self,
         query: usize,
-        k: u32,
-        metric: u32,
+        (k, metric, ef): (u32, u32, u32),
         out: usize,
     ) -> Result<u32, ApplyFault> {
         const PAIR_SIZE: usize = 8;
         let Self { staging, store, .. } = self;
-        let dim = store.dim() as usize;
-        let row_size = size_of::<f32>() * dim;
-        let size = PAIR_SIZE.saturating_mul(k as usize);
-        let [row, out] = staging.pieces_mut([(query, row_size), (out, size)])?;
-        let query = Query::new(metric_of(metric)?, memory::cast(row, query)?);
-        let mut count = 0;
-        for slot in (0..store.slot_count()).filter(|slot| !store.is_deleted(*slot)) {
-            let distance = store
-                .row(slot)
-                .map_or(f32::NAN, |row| query.distance_to(row));
-            count = place(out, count, slot, distance);
+        let row = staging.components(query, store.dim() as usize)?;
+        let query = Query::new(metric_of(metric)?, row);
+        let (needed, given) = (k as usize, self.found.len());
+        let found = self.found.get_mut(..needed);
+        let found = found.ok_or(CallError::OutputTooSmall { needed, given })?;
+        let count = match (ef, store.graph()) {
+            (0, _) => nearest(store, &query, found),
+            (_, None) => return Err(CallError::NoGraph.into()),
+            (ef, Some(graph)) => {
+                let graph = graph.adjacency();
+                let count = graph.search(store, &query, ef as usize, &mut self.search, found);
+                count.map_err(|error| match error {
+                    SearchError::Scratch { candidates, .. } => CallError::OutputTooSmall {
+                        needed: candidates,
+                        given: 0,
+                    },
+                    _ => CallError::NoGraph,
+                })?
+            }
+        };
+        let found = found.get(..count).unwrap_or_default();
+        let out = staging.bytes_mut(out, PAIR_SIZE * count)?;
+        let pairs = out.as_chunks_mut::<PAIR_SIZE>().0;
+        for (pair, near) in pairs.iter_mut().zip(found) {
+            *pair = bytemuck::cast([near.slot.to_le_bytes(), near.distance.to_le_bytes()]);
         }
-        Ok(count)
+        Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
-}
-
-/// Puts a neighbour into the `count` pairs of `out`, which are sorted by distance, then slot, if it
-/// is nearer than one of them or there is room. Returns the new count.
-fn place(out: &mut [u8], count: u32, slot: u32, distance: f32) -> u32 {
-    let (pairs, _) = out.as_chunks_mut::<8>();
-    let capacity = pairs.len();
-    let mut at = count as usize;
-    // Slots come in ascending order: of equal distances the one before stays in front.
-    let key = order_key(distance);
-    while let Some(before) = at.checked_sub(1).and_then(|before| pairs.get(before)) {
-        let [_, _, _, _, bits @ ..] = *before;
-        if order_key(f32::from_bits(u32::from_le_bytes(bits))) <= key {
-            break;
-        }
-        at -= 1;
-    }
-    if at == capacity {
-        return count;
-    }
-    let last = (count as usize).min(capacity - 1);
-    pairs.copy_within(at..last, at + 1);
-    if let Some(pair) = pairs.get_mut(at) {
-        let bits = distance.to_bits();
-        *pair = bytemuck::cast([slot.to_le_bytes(), bits.to_le_bytes()]);
-    }
-    u32::try_from(last + 1).unwrap_or(count)
 }
 
 const fn metric_of(metric: u32) -> Result<Metric, CallError> {
