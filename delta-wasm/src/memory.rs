@@ -53,7 +53,7 @@ impl Extent {
         self.address
     }
 
-    /// The `size` bytes from `offset` on, a multiple of [`ALIGN`]; nothing where they are not inside.
+    /// The `size` bytes from `offset` on, a multiple of [`ALIGN`]; nothing if not all are inside.
     #[cfg(feature = "apply")]
     pub(crate) fn part(self, offset: usize, size: usize) -> Self {
         let nothing = Self {

@@ -200,7 +200,7 @@ const FAULTS = new Map([
     -54,
     [
       "GRAPH",
-      () => "the stream's graph is not the replica's: create it with the graph of the stream's start",
+      () => "the stream's graph is not the replica's: pass the graph of its start to createReplica",
     ],
   ],
   [-59, ["REFUSED", () => "the replica refuses the record: upgrade this package"]],

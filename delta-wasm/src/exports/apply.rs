@@ -14,8 +14,8 @@ pub extern "C" fn delta_apply_context_size() -> usize {
 }
 
 /// Opens the stage whose layout stands at `context`: rows, slots, attributes, scratch, staging, and
-/// the ring that is read; without a ring the stage takes frames; memory for searches, and a graph or
-/// none. O(memory).
+/// the ring that is read; without a ring the stage takes frames. Also memory for searches, and a
+/// graph or none. O(memory).
 #[unsafe(no_mangle)]
 pub extern "C" fn delta_apply_open(context: usize) -> i32 {
     context::open::<ApplyStage>(context)

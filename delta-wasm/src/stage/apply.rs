@@ -237,8 +237,8 @@ impl ApplyStage {
     }
 
     /// Writes the `k` live rows nearest to the query at `query`, nearest first, to `out`: for each
-    /// the slot and the bits of its distance, u32 both. Returns how many. By the graph, keeping `ef`
-    /// nodes; with an `ef` of 0 by comparing all, O(rows x dim).
+    /// the slot and the bits of its distance, u32 both. Returns how many. By the graph, keeping
+    /// `ef` nodes; with an `ef` of 0 by comparing all, O(rows x dim).
     pub(crate) fn search(
         &mut self,
         query: usize,
