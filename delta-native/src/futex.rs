@@ -1,5 +1,8 @@
 //! Sleeping on a word of a ring, across processes.
-#![expect(unsafe_code, reason = "the system's call takes an atomic, which a `WaitWord` hides")]
+#![expect(
+    unsafe_code,
+    reason = "the system's call takes an atomic, which a `WaitWord` hides"
+)]
 
 use std::sync::atomic::AtomicU32;
 

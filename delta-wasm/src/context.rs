@@ -59,7 +59,12 @@ pub(crate) fn open<S: Stage>(address: usize) -> i32 {
     let Ok(extent) = Extent::new(address, size::<S>(), CONTEXT_ALIGN) else {
         return CallError::NoContext { address }.code();
     };
-    const { assert!(offset_of!(Block<S>, body.code) == 8, "a stage of greater alignment") };
+    const {
+        assert!(
+            offset_of!(Block<S>, body.code) == 8,
+            "a stage of greater alignment"
+        )
+    };
     let block = ptr::with_exposed_provenance_mut::<Block<S>>(extent.address());
     // SAFETY: the context lies in the memory, aligned for its type (checked above; the memory is
     // initialised); its first bytes are plain integers, of which any bits are valid.

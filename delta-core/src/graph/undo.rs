@@ -23,7 +23,7 @@ const TOMBSTONE: u8 = u8::MAX;
 /// In the byte of a node.
 const DELETED: u8 = 1 << 7;
 
-/// What one change took from a graph: bytes that [`Adjacency::save`] wrote.
+/// What one change took from a graph: as the adjacency wrote it.
 #[derive(Clone, Copy, Debug)]
 pub struct SavedGraph<'a> {
     bytes: &'a [u8],

@@ -110,7 +110,7 @@ pub use mem::raw::RawMem;
 pub use mem::region::Region;
 pub use mem::static_ring::StaticRing;
 pub use mem::untrusted::UntrustedRegion;
-pub use mem::{Mem, SharedMem};
 pub use mem::wait_word::WaitWord;
+pub use mem::{Mem, SharedMem};
 pub use notify::{Notify, Polling};
 pub use producer::{Batch, Grant, Producer};

@@ -10,8 +10,8 @@ use super::mem::wait_word::WaitWord;
 
 /// A way to wait for the other side, which both sides of a ring must share.
 ///
-/// It sees the words that it waits on as [`WaitWord`]s, which it can read but not change: the ring's
-/// safety rests on who stores to them.
+/// It sees the words that it waits on as [`WaitWord`]s, which it can read but not change: the
+/// ring's safety rests on who stores to them.
 pub trait Notify<M: SharedMem> {
     /// Whether [`wait`](Self::wait) sleeps until [`wake`](Self::wake). If not, `wake` is never
     /// called, and neither flags nor fences cost anything.

@@ -3,8 +3,6 @@
 //!
 //! Input: shape, first position (u32), then operations, see [`Run::step`].
 
-use core::cell::Cell;
-
 use delta_core::ring::{
     Corrupt, Geometry, Grant, Notify, Producer, RawMem, Region, ReserveError, WaitWord,
 };

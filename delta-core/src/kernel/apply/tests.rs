@@ -61,7 +61,7 @@ fn one_index_out_of_range_is_found_anywhere() {
             beyond.max(1 << 31),
             u32::MAX,
         ] {
-            // Around one to four vectors of each width; an interpreter takes minutes for every length.
+            // Around one to four vectors of each width: every length takes Miri minutes.
             for len in [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33] {
                 let greatest = beyond.saturating_sub(1);
                 assert_eq!(all_in_range(dim, &vec![greatest; len]), dim > 0);

@@ -114,7 +114,10 @@ fn literal_changes() {
 
 /// Every length around the block, word and chunk boundaries, with one change in every place.
 #[test]
-#[cfg_attr(miri, ignore = "an interpreter takes hours; shorter tests call the same unsafe code")]
+#[cfg_attr(
+    miri,
+    ignore = "an interpreter takes hours; shorter tests call the same unsafe code"
+)]
 fn one_change_anywhere_is_found() {
     for len in (0..=200).chain([511, 512, 513, 575, 576, 577, 1024, 1025]) {
         let old = vec![1.0; len];
@@ -130,7 +133,10 @@ fn one_change_anywhere_is_found() {
 
 /// Dense chunks, alone and after chunks and words that are not.
 #[test]
-#[cfg_attr(miri, ignore = "an interpreter takes hours; shorter tests call the same unsafe code")]
+#[cfg_attr(
+    miri,
+    ignore = "an interpreter takes hours; shorter tests call the same unsafe code"
+)]
 fn runs_and_scattered_changes_keep_their_order() {
     for len in [16, 64, 384, 512, 513, 1000, 1536, 2048] {
         let old = vec![1.0; len];

@@ -52,7 +52,7 @@ pub(super) const ANNOUNCE: Ordering = order!(Release, "announce_relaxed": Relaxe
 pub(super) const EXPECT: Ordering = order!(Acquire, "expect_relaxed": Relaxed);
 /// The waiting flags, stored and loaded: the fences order them.
 pub(super) const FLAG: Ordering = order!(Relaxed);
-/// A sleeper's comparison with the value that it has seen: it reads nothing else on the strength of it.
+/// A sleeper's comparison with the value that it has seen: nothing else is read on its strength.
 pub(super) const COMPARE: Ordering = order!(Relaxed);
 /// Between a published record and the look at the consumer's flag.
 pub(super) const FENCE_PUBLISHED: Ordering =
