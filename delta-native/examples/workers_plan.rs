@@ -14,9 +14,9 @@ use delta_native::workers::{ShardedReplica, run};
 
 const ROWS: u32 = 8_192;
 const BATCH: u64 = 4_096;
-/// Measured as the difference between a forked and an unforked batch of empty updates.
+/// Assumed: a look at a header, and a place in a ring.
 const ROUTE_NS: u64 = 40;
-/// A parked thread's way to its first record.
+/// Assumed: a parked thread's way to its first record.
 const WAKE_NS: u64 = 50_000;
 
 fn main() -> Result<(), Box<dyn Error>> {

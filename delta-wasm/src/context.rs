@@ -33,19 +33,19 @@ struct Block<S: Stage> {
     tag: AtomicU32,
     /// 1 while a call runs.
     busy: AtomicU32,
-    body: Body<S>,
+    refusal: Refusal,
+    /// `None` if opening it failed.
+    stage: Option<S>,
 }
 
-/// What the call that set `busy` has to itself.
+/// What the last refusal was.
 #[repr(C)]
-struct Body<S: Stage> {
-    /// Code of the last refusal, 0: none yet.
+struct Refusal {
+    /// Its code; 0: none yet.
     code: i32,
     reserved: u32,
     /// What is known about it beside its code.
     details: Details,
-    /// `None` if opening it failed.
-    stage: Option<S>,
 }
 
 /// Bytes of a stage's context.
@@ -58,12 +58,6 @@ pub(crate) const fn size<S: Stage>() -> usize {
 pub(crate) fn open<S: Stage>(address: usize) -> i32 {
     let Ok(extent) = Extent::new(address, size::<S>(), CONTEXT_ALIGN) else {
         return CallError::NoContext { address }.code();
-    };
-    const {
-        assert!(
-            offset_of!(Block<S>, body.code) == 8,
-            "a stage of greater alignment"
-        )
     };
     let block = ptr::with_exposed_provenance_mut::<Block<S>>(extent.address());
     // SAFETY: the context lies in the memory, aligned for its type (checked above; the memory is
@@ -79,12 +73,12 @@ pub(crate) fn open<S: Stage>(address: usize) -> i32 {
     let opened = Block {
         tag: AtomicU32::new(S::TAG),
         busy: AtomicU32::new(0),
-        body: Body {
+        refusal: Refusal {
             code,
             reserved: 0,
             details,
-            stage: stage.ok(),
         },
+        stage: stage.ok(),
     };
     // SAFETY: likewise; the host gives the context to this call alone. What an earlier stage left
     // there is not dropped: its pieces are forgotten, as after a module that was thrown away.
@@ -98,26 +92,31 @@ pub(crate) fn call<S: Stage>(
     address: usize,
     action: impl FnOnce(&mut S) -> Result<u32, S::Fault>,
 ) -> i32 {
-    enter::<S>(address, |body| {
+    enter::<S>(address, |refusal, stage| {
         let no_stage = CallError::NoContext { address };
-        let stage = body.stage.as_mut().ok_or(no_stage.into());
+        let stage = stage.as_mut().ok_or(no_stage.into());
         match stage.and_then(action) {
             Ok(value) => i32::try_from(value).unwrap_or(i32::MAX),
-            Err(fault) => refuse(body, fault),
+            Err(fault) => refusal.note(fault),
         }
     })
 }
 
-/// Notes a refusal. Out of line: there is one a module, not one a call.
-#[cold]
-#[inline(never)]
-fn refuse<S: Stage>(body: &mut Body<S>, fault: S::Fault) -> i32 {
-    body.code = fault.code();
-    body.details = fault.details();
-    body.code
+impl Refusal {
+    /// Notes a refusal, and gives its code. Out of line: there is one a module, not one a call.
+    #[cold]
+    #[inline(never)]
+    fn note(&mut self, fault: impl Fault) -> i32 {
+        self.code = fault.code();
+        self.details = fault.details();
+        self.code
+    }
 }
 
-fn enter<S: Stage>(address: usize, action: impl FnOnce(&mut Body<S>) -> i32) -> i32 {
+fn enter<S: Stage>(
+    address: usize,
+    action: impl FnOnce(&mut Refusal, &mut Option<S>) -> i32,
+) -> i32 {
     let no_context = CallError::NoContext { address }.code();
     let Ok(extent) = Extent::new(address, size::<S>(), CONTEXT_ALIGN) else {
         return no_context;
@@ -134,11 +133,16 @@ fn enter<S: Stage>(address: usize, action: impl FnOnce(&mut Body<S>) -> i32) -> 
         return CallError::Busy.code();
     }
     // SAFETY: the context lies in the memory (checked above); no reference is made to it.
-    let body = unsafe { &raw mut (*block).body };
+    let refusal = unsafe { &raw mut (*block).refusal };
+    // SAFETY: likewise.
+    let stage = unsafe { &raw mut (*block).stage };
     // SAFETY: the tag says that `open` has written a `Block<S>` here, and the host leaves the
     // context to this stage. `busy` was 0, is 1 now, and only the end of this call makes it 0: no
-    // other call has a reference to the body. The two words that other calls look at lie before it.
-    let result = action(unsafe { &mut *body });
+    // other call has a reference to this field; they look at tag and flag alone.
+    let refusal = unsafe { &mut *refusal };
+    // SAFETY: likewise, and it is another field.
+    let stage = unsafe { &mut *stage };
+    let result = action(refusal, stage);
     busy.store(0, Ordering::Release);
     result
 }
@@ -154,6 +158,6 @@ const _: () = {
         }
     }
     assert!(offset_of!(Block<None>, busy) == 4);
-    assert!(offset_of!(Block<None>, body.code) == 8);
-    assert!(offset_of!(Block<None>, body.details) == 16);
+    assert!(offset_of!(Block<None>, refusal.code) == 8);
+    assert!(offset_of!(Block<None>, refusal.details) == 16);
 };
