@@ -169,8 +169,11 @@ fn help() -> String {
     for Command { name, about, .. } in COMMANDS {
         text += &format!("  {name:<12} {about}\n");
     }
-    text += &format!("\nChecks of `test`: {}\n", summary::names_of(test::CHECKS));
-    text += &format!("Checks of `lint`: {}\n", summary::names_of(lint::CHECKS));
+    text += &format!(
+        "\nChecks of `test`:\n  {}\n",
+        summary::names_of(test::CHECKS)
+    );
+    text += &format!("Checks of `lint`:\n  {}\n", summary::names_of(lint::CHECKS));
     text += &format!(
         "\nEnvironment:\n  {} chooses the compiler of wasm32:\n{}",
         build_std::COMPILER_VARIABLE,
