@@ -33,7 +33,7 @@ const STAGES: [Stage; 3] = [
     Stage {
         name: "capture",
         page: 1,
-        bytes_max: 124 * 1024,
+        bytes_max: 164 * 1024,
     },
     Stage {
         name: "process",
@@ -43,7 +43,7 @@ const STAGES: [Stage; 3] = [
     Stage {
         name: "apply",
         page: 3,
-        bytes_max: 124 * 1024,
+        bytes_max: 132 * 1024,
     },
 ];
 
