@@ -205,7 +205,7 @@ pub(crate) fn clustered(
         .collect();
     (0..count)
         .map(|_| {
-            let centre = &centres[random.next() as usize % clusters];
+            let centre = &centres[(random.next() % clusters as u64) as usize];
             centre
                 .iter()
                 .map(|value| value + 0.3 * random.normal())
