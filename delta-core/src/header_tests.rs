@@ -1,6 +1,6 @@
 use super::{
     DeltaHeader, FLAG_COMPRESSED, FLAG_GRAPH, FLAG_HAS_DIGEST, FLAG_LOSSY, FLAG_RELATIVE,
-    HEADER_SIZE, HeaderError, Operation, PAYLOAD_SIZE_MAX, VERSION, vector_id_hash,
+    FLAG_TENSOR, HEADER_SIZE, HeaderError, Operation, PAYLOAD_SIZE_MAX, VERSION, vector_id_hash,
 };
 use proptest::prelude::*;
 
@@ -124,6 +124,21 @@ fn lossy_and_relative_are_for_rows() {
                 assert_eq!(parsed, Err(HeaderError::Flags { bits }));
             }
         }
+    }
+}
+
+#[test]
+fn tensor_changes_are_updates_and_may_be_relative() {
+    let with = |operation, bits| parse_with(8, [operation, FLAG_HAS_DIGEST | FLAG_TENSOR | bits]);
+    let header = with(1, FLAG_RELATIVE).unwrap();
+    assert!(header.tensor && header.relative);
+    assert!(!with(1, 0).unwrap().relative);
+    for bits in [FLAG_COMPRESSED, FLAG_LOSSY, FLAG_GRAPH] {
+        assert_eq!(with(1, bits), Err(HeaderError::Flags { bits }));
+    }
+    for operation in [0, 2, 3, 4, 5] {
+        let bits = FLAG_TENSOR;
+        assert_eq!(with(operation, 0), Err(HeaderError::Flags { bits }));
     }
 }
 
@@ -252,7 +267,7 @@ fn any_header() -> impl Strategy<Value = DeltaHeader> {
                 operation,
                 compressed: compressed && !tensor && allowed(&[0, 1]),
                 lossy: lossy && !tensor && allowed(&[0, 1, 3]),
-                relative: relative && !tensor && allowed(&[1, 3]),
+                relative: relative && allowed(&[1, 3]),
                 graph: graph && !tensor && allowed(&[0, 1, 2]),
                 tensor,
                 vector_id_hash,

@@ -132,7 +132,34 @@ fn tensor_changes() -> Vec<Vec<u8>> {
     ];
     let others = others.map(framed).concat();
     seeds.push([&[0][..], &others].concat());
+    seeds.push(
+        [
+            &[0][..],
+            &relative_rows().map(|change| framed(&change)).concat(),
+        ]
+        .concat(),
+    );
     seeds
+}
+
+/// The last tensor's only row is set, then changed by a difference.
+fn relative_rows() -> [Vec<u8>; 2] {
+    let (_, values) = frames("values")
+        .into_iter()
+        .find(|(name, _)| *name == "grid-delicate")
+        .expect("a golden row of differences");
+    // Tag and differences, then the eight elements before and after.
+    let (tagged, rows) = values.split_at(values.len() - 2 * 32);
+    let (tag, packed) = tagged.split_first().expect("a tag");
+    let prefix = |kind, axis, first: u32, second: u32| {
+        let kinds = [4, 0, 0, 0, 0, kind, axis, 0];
+        [&kinds[..], &first.to_le_bytes(), &second.to_le_bytes()].concat()
+    };
+    let entry = [0, packed.len() as u8, *tag];
+    [
+        [prefix(2, 0, 0, 1), rows[..32].to_vec()].concat(),
+        [&prefix(1, 0, 8, 1)[..], &entry, packed].concat(),
+    ]
 }
 
 /// Rows in each of the ways that the target knows, with every codec, exact and with a bound.

@@ -97,7 +97,7 @@ pub fn header(bytes: &[u8]) -> Option<Header> {
     };
     let refused = operation > 5
         || flags & !(COMPRESSED | LOSSY | RELATIVE | HAS_DIGEST | GRAPH | TENSOR) != 0
-        || (header.is_tensor() && flags & !(HAS_DIGEST | TENSOR) != 0)
+        || (header.is_tensor() && flags & !(RELATIVE | HAS_DIGEST | TENSOR) != 0)
         || (header.is_tensor() && operation != 1)
         || version != 1
         || sequence == 0

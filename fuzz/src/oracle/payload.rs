@@ -153,7 +153,8 @@ pub fn values(tag: u8, bytes: &[u8], dim: u32) -> Option<Values> {
 pub fn read(header: &Header, bytes: &[u8]) -> Option<Payload> {
     match header.operation {
         1 if header.is_tensor() => {
-            tensor::is_payload(bytes).then(|| Payload::Tensor(bytes.to_vec()))
+            let is_relative = header.flags & RELATIVE != 0;
+            (tensor::relative(bytes)? == is_relative).then(|| Payload::Tensor(bytes.to_vec()))
         }
         0 | 1 => row(header, bytes).map(Payload::Row),
         2 => delete(header, bytes),

@@ -6,6 +6,9 @@ use super::payload::values;
 
 /// Bytes of an element of each type.
 const WIDTHS: [usize; 7] = [4, 2, 2, 1, 1, 2, 4];
+const F32: u8 = 0;
+/// Elements of the longest row that tags 3 and 4 are for.
+const DIFFERENCES_MAX: u32 = 1_024;
 const ELEMENTS_MAX: u64 = 1 << 30;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,15 +155,14 @@ fn fields(payload: &[u8]) -> Option<Fields<'_>> {
     })
 }
 
-/// Whether these bytes have the form of a tensor update, of whatever tensor.
-pub fn is_payload(payload: &[u8]) -> bool {
-    let Some(fields) = fields(payload) else {
-        return false;
-    };
+/// Whether the update of whatever tensor in these bytes is relative; `None` if they have not the
+/// form of one.
+pub fn relative(payload: &[u8]) -> Option<bool> {
+    let fields = fields(payload)?;
     match fields.kind {
-        0 => dense(fields.axis, fields.dtype, fields.rest).is_some(),
-        1 => entries(&fields).is_some(),
-        _ => true,
+        0 => dense(fields.axis, fields.dtype, fields.rest).map(|_| false),
+        1 => entries(&fields).map(|rows| rows.iter().any(|(_, tag, _)| *tag == 3)),
+        _ => Some(false),
     }
 }
 
@@ -245,7 +247,7 @@ fn rows(tensor: &Tensor, fields: &Fields<'_>) -> Option<Tensor> {
         let start = row as usize * tensor.row_elements();
         let row = &mut changed.elements[start..start + tensor.row_elements()];
         if WIDTHS[usize::from(tensor.dtype)] == 4 {
-            values(tag, bytes, fields.first)?.apply(row);
+            values(tag, bytes, fields.first)?.apply(row)?;
         } else if tag == 1 {
             row.copy_from_slice(&narrow(bytes, tensor.dtype)?);
         } else {
@@ -261,7 +263,9 @@ fn rows(tensor: &Tensor, fields: &Fields<'_>) -> Option<Tensor> {
 fn is_encoded(dtype: u8, tag: u8, bytes: &[u8], count: u32) -> bool {
     let width = WIDTHS[usize::from(dtype)];
     match tag {
-        _ if width == 4 => values(tag, bytes, count).is_some(),
+        0..=2 if width == 4 => values(tag, bytes, count).is_some(),
+        3 | 4 if dtype == F32 && count <= DIFFERENCES_MAX => values(tag, bytes, count).is_some(),
+        _ if width == 4 => false,
         1 => bytes.len() as u64 == width as u64 * u64::from(count),
         2 => sparse(bytes, dtype)
             .is_some_and(|changes| changes.iter().all(|(index, _)| *index < u64::from(count))),

@@ -12,15 +12,16 @@ use delta_core::record::Record;
 use delta_core::tensor::Tensor;
 
 use crate::oracle::bytes::Bytes;
-use crate::oracle::tensor::{Tensor as Model, after};
+use crate::oracle::tensor::{Tensor as Model, after, relative};
 use crate::wire;
 
 /// Element type, extents, words of memory.
-const TENSORS: [(DType, &[u32], usize); 4] = [
+const TENSORS: [(DType, &[u32], usize); 5] = [
     (DType::U16, &[3, 2], 5),
     (DType::F32, &[3], 3),
     (DType::I8, &[2, 2, 2], 6),
     (DType::U32, &[0, 3], 12),
+    (DType::F32, &[1, 8], 8),
 ];
 /// The tensors that the golden changes are for.
 const GOLDEN_TENSORS: usize = 2;
@@ -71,6 +72,7 @@ fn apply(stream: &mut TensorStream<'_, '_>, models: &mut [Model], payload: &[u8]
         .map_or(0, Tensor::last_sequence);
     let header = DeltaHeader {
         tensor: true,
+        relative: relative(payload).unwrap_or(false),
         prev_sequence: last_sequence,
         ..DeltaHeader::new(Operation::Update, stream.current_position().sequence + 1, 1)
     };
