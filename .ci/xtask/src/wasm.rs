@@ -33,17 +33,17 @@ const STAGES: [Stage; 3] = [
     Stage {
         name: "capture",
         page: 1,
-        bytes_max: 164 * 1024,
+        bytes_max: 128 * 1024,
     },
     Stage {
         name: "process",
         page: 2,
-        bytes_max: 48 * 1024,
+        bytes_max: 44 * 1024,
     },
     Stage {
         name: "apply",
         page: 3,
-        bytes_max: 132 * 1024,
+        bytes_max: 124 * 1024,
     },
 ];
 

@@ -111,7 +111,6 @@ pub fn encode(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<(Tag, usize
 ///
 /// # Errors
 /// As [`encode`].
-#[inline]
 pub fn encode_as(
     encoding: Encoding,
     base: Base<'_>,
