@@ -7,6 +7,7 @@
 
 use super::RowSizeError;
 use crate::digest::{LANES_PER_BLOCK, block_key, key_in_block};
+use crate::simd::{Native, Vector};
 
 /// Blocks whose keys are looked up (4,096 components); those of the blocks beyond are computed.
 const TABLED_BLOCKS: usize = 64;
@@ -48,17 +49,7 @@ static BLOCK_KEYS: [u64; TABLED_BLOCKS] = {
 /// O(`row.len()`).
 #[must_use]
 pub fn row_sum(row: &[f32]) -> u64 {
-    let (blocks, rest) = row.as_chunks::<LANES_PER_BLOCK>();
-    let whole = blocks
-        .iter()
-        .enumerate()
-        .fold(0, |sum: u64, (block, lanes)| {
-            sum.wrapping_add(block_sum(block, lanes.iter().map(|lane| lane.to_bits())))
-        });
-    whole.wrapping_add(block_sum(
-        blocks.len(),
-        rest.iter().map(|lane| lane.to_bits()),
-    ))
+    row_sum_le(bytemuck::cast_slice(row))
 }
 
 /// [`row_sum`] of the new row less that of the old one; `new_le` is the new row as
@@ -75,20 +66,24 @@ pub fn row_change_sum_le(old: &[f32], new_le: &[u8]) -> Result<u64, RowSizeError
             size_bytes: new_le.len(),
         });
     }
-    let (blocks, rest) = new.as_chunks::<LANES_PER_BLOCK>();
-    let whole = blocks
-        .iter()
-        .enumerate()
-        .fold(0, |sum: u64, (block, lanes)| {
-            sum.wrapping_add(block_sum(
-                block,
-                lanes.iter().map(|lane| u32::from_le_bytes(*lane)),
-            ))
-        });
-    let rest = rest.iter().map(|lane| u32::from_le_bytes(*lane));
-    Ok(whole
-        .wrapping_add(block_sum(blocks.len(), rest))
-        .wrapping_sub(row_sum(old)))
+    Ok(row_sum_le(new).wrapping_sub(row_sum(old)))
+}
+
+/// [`row_sum`] of a row in little-endian bytes, as it lies in memory too (the crate compiles on no
+/// other target).
+#[inline]
+fn row_sum_le(row: &[[u8; 4]]) -> u64 {
+    let (blocks, rest) = row.as_chunks::<LANES_PER_BLOCK>();
+    let mut last = [[0; 4]; LANES_PER_BLOCK];
+    for (to, from) in last.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    let last = (!rest.is_empty()).then_some(&last);
+    let sums = blocks.iter().chain(last).enumerate().map(|(block, lanes)| {
+        let sum = Native.weighted_sum(lanes, &KEYS_IN_BLOCK);
+        sum.wrapping_mul(looked_up_block_key(block))
+    });
+    sums.fold(0, u64::wrapping_add)
 }
 
 /// What the change of one component from `old_bits` to `new_bits` adds to the sum of its row. Time:
@@ -106,17 +101,6 @@ pub fn lane_change(index: u32, old_bits: u32, new_bits: u32) -> u64 {
         .wrapping_sub(u64::from(old_bits))
         .wrapping_mul(u64::from(lane_key))
         .wrapping_mul(looked_up_block_key(index / LANES_PER_BLOCK))
-}
-
-/// `block_key * sum(values * keys)`: one multiplication by the block's key for up to 64 values.
-#[inline]
-fn block_sum(block: usize, values: impl Iterator<Item = u32>) -> u64 {
-    let weighted = values
-        .zip(&KEYS_IN_BLOCK)
-        .map(|(value, key)| u64::from(value).wrapping_mul(u64::from(*key)));
-    weighted
-        .fold(0, u64::wrapping_add)
-        .wrapping_mul(looked_up_block_key(block))
 }
 
 #[inline]

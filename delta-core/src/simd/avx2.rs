@@ -302,6 +302,7 @@ pub(super) mod tests {
     super::super::tests::backend_tests!(
         unit();
         changed_mask_matches_scalar_avx2, changed_beyond_mask_matches_scalar_avx2,
-        sums_match_scalar_avx2, square_root_matches_scalar_avx2
+        sums_match_scalar_avx2, weighted_sum_matches_scalar_avx2,
+        square_root_matches_scalar_avx2
     );
 }

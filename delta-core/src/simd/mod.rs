@@ -66,6 +66,9 @@ pub(crate) const WORD_LANES: usize = 64;
 /// The lanes that a word's bits speak of.
 pub(crate) type WordLanes = [f32; WORD_LANES];
 
+/// [`WordLanes`] as bytes.
+pub(crate) type WordBytes = [[u8; 4]; WORD_LANES];
+
 /// The masks of a word's blocks, side by side.
 #[inline(always)]
 pub(crate) fn word_of(
@@ -127,6 +130,15 @@ pub(crate) trait Vector: Copy {
     /// The sum of all lanes by one tree: lane `i` takes lane `i + 8`, then `i + 4`, `i + 2`, `i +
     /// 1`.
     fn total(self, sums: Self::Sums) -> f32;
+
+    /// The sum of the lanes' bits (little-endian, at any alignment) times `weights`, modulo 2^64.
+    #[inline(always)]
+    fn weighted_sum(self, bits: &WordBytes, weights: &[u32; WORD_LANES]) -> u64 {
+        let products = bits.iter().zip(weights).map(|(bits, &weight)| {
+            u64::from(u32::from_le_bytes(*bits)).wrapping_mul(u64::from(weight))
+        });
+        products.fold(0, u64::wrapping_add)
+    }
 
     /// The square root, rounded to nearest; some NaN below -0.0.
     fn square_root(self, value: f32) -> f32;

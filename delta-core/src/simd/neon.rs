@@ -167,6 +167,7 @@ mod tests {
     super::super::tests::backend_tests!(
         Some(super::Neon);
         changed_mask_matches_scalar_neon, changed_beyond_mask_matches_scalar_neon,
-        sums_match_scalar_neon, square_root_matches_scalar_neon
+        sums_match_scalar_neon, weighted_sum_matches_scalar_neon,
+        square_root_matches_scalar_neon
     );
 }

@@ -3,10 +3,11 @@
 use core::arch::wasm32::{
     f32x4_abs, f32x4_add, f32x4_extract_lane, f32x4_le, f32x4_mul, f32x4_splat, f32x4_sqrt,
     f32x4_sub, i8x16_bitmask, i8x16_narrow_i16x8, i16x8_narrow_i32x4, i32x4_eq, i32x4_shuffle,
+    i64x2_add, u64x2_extmul_high_u32x4, u64x2_extmul_low_u32x4, u64x2_extract_lane, u64x2_splat,
     v128, v128_load, v128_or,
 };
 
-use super::{Block, Vector};
+use super::{Block, Vector, WORD_LANES, WordBytes};
 
 /// The vector unit of WebAssembly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,21 @@ impl Vector for Simd128 {
         f32x4_extract_lane::<0>(two) + f32x4_extract_lane::<1>(two)
     }
 
+    // Not what the compiler makes of the loop: it widens both factors, then multiplies 64 bits.
+    #[inline(always)]
+    fn weighted_sum(self, bits: &WordBytes, weights: &[u32; WORD_LANES]) -> u64 {
+        let bits: &[[u8; 16]; WORD_LANES / 4] = bytemuck::cast_ref(bits);
+        let weights: &[[u32; 4]; WORD_LANES / 4] = bytemuck::cast_ref(weights);
+        let (mut low, mut high) = (u64x2_splat(0), u64x2_splat(0));
+        for (bits, weights) in bits.iter().zip(weights) {
+            let (bits, weights) = (load_sixteen(bits), load_sixteen(weights));
+            low = i64x2_add(low, u64x2_extmul_low_u32x4(bits, weights));
+            high = i64x2_add(high, u64x2_extmul_high_u32x4(bits, weights));
+        }
+        let sums = i64x2_add(low, high);
+        u64x2_extract_lane::<0>(sums).wrapping_add(u64x2_extract_lane::<1>(sums))
+    }
+
     #[inline(always)]
     fn square_root(self, value: f32) -> f32 {
         f32x4_extract_lane::<0>(f32x4_sqrt(f32x4_splat(value)))
@@ -89,10 +105,15 @@ fn add_products(sums: [v128; 4], a: [v128; 4], b: [v128; 4]) -> [v128; 4] {
 #[inline(always)]
 fn load(block: &Block) -> [v128; 4] {
     let quarters: &[[f32; 4]; 4] = bytemuck::cast_ref(block);
-    quarters.each_ref().map(|lanes| {
-        // SAFETY: `lanes` is a live reference to 16 bytes, and the load demands no alignment.
-        unsafe { v128_load(core::ptr::from_ref(lanes).cast()) }
-    })
+    quarters.each_ref().map(load_sixteen)
+}
+
+#[inline(always)]
+fn load_sixteen<T: bytemuck::NoUninit>(bytes: &T) -> v128 {
+    const { assert!(size_of::<T>() == 16) };
+    // SAFETY: `bytes` is a live reference to 16 initialized bytes, and the load demands no
+    // alignment.
+    unsafe { v128_load(core::ptr::from_ref(bytes).cast()) }
 }
 
 /// All ones in the lanes whose bits are equal or whose difference is at most `epsilon`. The
@@ -119,6 +140,7 @@ mod tests {
     super::super::tests::backend_tests!(
         Some(super::Simd128);
         changed_mask_matches_scalar_simd128, changed_beyond_mask_matches_scalar_simd128,
-        sums_match_scalar_simd128, square_root_matches_scalar_simd128
+        sums_match_scalar_simd128, weighted_sum_matches_scalar_simd128,
+        square_root_matches_scalar_simd128
     );
 }

@@ -181,6 +181,7 @@ mod tests {
     super::super::tests::backend_tests!(
         Some(super::Sse2);
         changed_mask_matches_scalar_sse2, changed_beyond_mask_matches_scalar_sse2,
-        sums_match_scalar_sse2, square_root_matches_scalar_sse2
+        sums_match_scalar_sse2, weighted_sum_matches_scalar_sse2,
+        square_root_matches_scalar_sse2
     );
 }

@@ -9,7 +9,7 @@
     reason = "tests cut bits down on purpose"
 )]
 
-use super::{Block, LANES, Scalar, Vector, VectorUnit, WORD_LANES, WordLanes};
+use super::{Block, LANES, Scalar, Vector, VectorUnit, WORD_LANES, WordBytes, WordLanes};
 use crate::digest::mix;
 
 /// One value of every kind that an f32's bits can spell.
@@ -192,6 +192,28 @@ pub(crate) fn assert_sums_match_scalar(unit: impl Vector) {
     assert!(Scalar.total(scalars).is_finite());
 }
 
+/// As [`assert_changed_mask_matches_scalar`], for [`Vector::weighted_sum`], at every alignment.
+pub(crate) fn assert_weighted_sum_matches_scalar(unit: impl Vector) {
+    for seed in 0..RANDOM_PAIRS {
+        // All ones in the first one: the sum passes 2^64.
+        let word = |at: u64| mix(seed * 256 + at) as u32 | if seed == 0 { u32::MAX } else { 0 };
+        let weights: [u32; WORD_LANES] = core::array::from_fn(|lane| word(lane as u64));
+        let mut bytes = [0; 4 * WORD_LANES + 4];
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = word(128 + at as u64).to_le_bytes()[0];
+        }
+        for start in 0..4 {
+            let bits = bytes[start..].first_chunk::<{ 4 * WORD_LANES }>().unwrap();
+            let bits: &WordBytes = bytemuck::cast_ref(bits);
+            let (ours, scalars) = (
+                unit.weighted_sum(bits, &weights),
+                Scalar.weighted_sum(bits, &weights),
+            );
+            assert_eq!(ours, scalars, "{bits:x?}");
+        }
+    }
+}
+
 /// As [`assert_changed_mask_matches_scalar`], for [`Vector::square_root`].
 pub(crate) fn assert_square_root_matches_scalar(unit: impl Vector) {
     let random = (0..100_000).map(|seed| mix(seed) as u32);
@@ -306,7 +328,8 @@ pub(crate) fn vector_units() -> impl Iterator<Item = VectorUnit> {
 macro_rules! backend_tests {
     (
         $unit:expr;
-        $changed:ident, $changed_beyond:ident, $sums:ident, $square_root:ident
+        $changed:ident, $changed_beyond:ident, $sums:ident, $weighted_sum:ident,
+        $square_root:ident
     ) => {
         #[test]
         fn $changed() {
@@ -327,6 +350,13 @@ macro_rules! backend_tests {
             $unit
                 .into_iter()
                 .for_each($crate::simd::tests::assert_sums_match_scalar);
+        }
+
+        #[test]
+        fn $weighted_sum() {
+            $unit
+                .into_iter()
+                .for_each($crate::simd::tests::assert_weighted_sum_matches_scalar);
         }
 
         #[test]
