@@ -62,7 +62,7 @@ pub fn scatter(row: &mut [f32], indices: &[u32], values: &[f32]) -> Result<(), S
 
 /// Whether every index is below `dim`.
 fn all_in_range(dim: usize, indices: &[u32]) -> bool {
-    const LANES: usize = 8;
+    const LANES: usize = 4;
     /// The greatest `dim` for which the sign of `dim - 1 - index` tells, given that `index` has
     /// none.
     const SIGN: u32 = 1 << 31;
