@@ -10,14 +10,18 @@
 //! met |
 //! | [`wire`] | the golden vectors of WIRE.md |
 //! | [`memory`] | regions that a ring shares with something hostile |
+//! | [`handle`] | the ring's handles, in place and copying, behind one face |
+//! | [`units`] | the vector units of this processor |
 //! | [`seeds`] | the first inputs of every target, made of the golden vectors |
 //!
 //! The properties are functions of a library so that `cargo test` replays every seed, and mutated
 //! ones, with any compiler; libFuzzer needs nightly.
 
+pub mod handle;
 pub mod memory;
 pub mod oracle;
 pub mod seeds;
 pub mod shape;
 pub mod targets;
+pub mod units;
 pub mod wire;

@@ -71,9 +71,18 @@ impl Memory {
 
     /// A copy of everything.
     pub fn to_vec(&self) -> Vec<u8> {
-        (0..self.len())
+        self.bytes(0, self.len())
+    }
+
+    /// A copy of `len` bytes from `start` on.
+    ///
+    /// # Panics
+    /// If they are not all in the memory.
+    pub fn bytes(&self, start: usize, len: usize) -> Vec<u8> {
+        assert!(start <= self.len() && len <= self.len() - start);
+        (start..start + len)
             .map(|offset| {
-                // SAFETY: `offset` is below the allocation's size.
+                // SAFETY: `offset` is below the allocation's size: asserted above.
                 let at = unsafe { self.base.add(offset) };
                 // SAFETY: an initialised byte of the allocation, and there is one thread.
                 unsafe { at.read() }

@@ -225,12 +225,24 @@ fn kernel_rows() -> Vec<Vec<u8>> {
     ];
     let long: Vec<u32> = (0..150_u32).map(|d| d.wrapping_mul(0x9e37_79b9)).collect();
     let edits = [3, 0, 0, 0, 0x80, 0x3f, 77, 0, 1, 0, 0xc0, 0x7f];
-    let swapped: Vec<u8> = special.iter().rev().flat_map(|b| b.to_le_bytes()).collect();
+    let le = |bits: &[u32]| {
+        bits.iter()
+            .flat_map(|bits| bits.to_le_bytes())
+            .collect::<Vec<u8>>()
+    };
+    let swapped = le(&special.into_iter().rev().collect::<Vec<_>>());
+    // Of like size and either sign: distances that are numbers.
+    let numbers: Vec<u32> = long
+        .iter()
+        .map(|bits| bits & 0x807f_ffff | 0x3f00_0000)
+        .collect();
     vec![
         rows(0, &special, &swapped),
         rows(0x32, &special[..5], &[0; 20]),
         rows(1, &long, &edits),
         rows(0xf3, &long[..97], &edits),
+        rows(0, &numbers, &le(&numbers[1..])),
+        rows(0x51, &numbers[..37], &edits),
     ]
 }
 
@@ -270,14 +282,31 @@ fn ring_regions() -> Vec<Vec<u8>> {
     }
     // Word 12 of a slot is its stamp.
     let scribble = [[76, 0, 7, 0, 0, 0], [12, 0, 1, 0, 0, 0]].concat();
-    vec![
+    let trusted = [
         input(3, 1, 0, 0, &[], &region),
         input(3, 1, 0, 0, &scribble, &region),
         input(1, 0x27, u32::MAX - 1, 4, &[], &small),
         input(2, 7, 5, 3, &scribble, &small),
         input(0, 7, 1, 1, &[], &[]),
         input(0, 0, 0, 0, &[], &[]),
-    ]
+    ];
+    let mut seeds = with_both_handles(&trusted);
+    // Buffers that are too short; a payload that is larger than any producer's.
+    seeds.push(input(7, 9, 0, 0, &[], &region));
+    set_word(&mut small, PAYLOAD_SIZE, 65);
+    seeds.push(input(5, 7, 0, 1, &[], &small));
+    seeds
+}
+
+/// Each seed as it is, and for handles that do not trust their peer.
+fn with_both_handles(seeds: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    const DISTRUST: u8 = 4;
+    let mut all = seeds.to_vec();
+    all.extend(seeds.iter().cloned().map(|mut seed| {
+        seed[0] |= DISTRUST;
+        seed
+    }));
+    all
 }
 
 /// Reserve, commit, batch, release, and a word of the hostile side.
@@ -287,7 +316,7 @@ fn ring_operations() -> Vec<Vec<u8>> {
     ];
     let begin = |shape: u8, position: u32| [&[shape][..], &position.to_le_bytes()].concat();
     let repeated = |times: usize| honest.repeat(times);
-    vec![
+    let seeds = [
         [begin(1, 0), repeated(4)].concat(),
         [begin(3, u32::MAX - 3), repeated(8)].concat(),
         [
@@ -311,7 +340,15 @@ fn ring_operations() -> Vec<Vec<u8>> {
             vec![0, 50, 255],
         ]
         .concat(),
-    ]
+        // One given up; two that fill the ring; a read position beyond them, met twice.
+        [
+            begin(1, 0),
+            vec![0, 5, 255, 0, 9, 9, 0, 64, 64, 5, 9, 9, 0, 0],
+            vec![0, 64, 64, 0, 64, 64],
+        ]
+        .concat(),
+    ];
+    with_both_handles(&seeds)
 }
 
 /// The golden stream, over an empty base and over others, and steps that the composer reads.

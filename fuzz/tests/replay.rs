@@ -1,7 +1,9 @@
 //! Every target over its seeds and over mutations of them, without libFuzzer and with any compiler;
 //! and the oracles against the golden vectors.
 
-use std::fs;
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::Path;
 
 use delta_fuzz::oracle::frame::{self, HEADER_SIZE};
 use delta_fuzz::oracle::graph::{Graph, Limits};
@@ -88,6 +90,18 @@ replays!(
     graph_apply,
     tensor_apply
 );
+
+#[test]
+fn every_target_has_a_program() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz_targets");
+    let files = fs::read_dir(folder).unwrap();
+    let name = |file: io::Result<DirEntry>| file.unwrap().file_name().into_string().unwrap();
+    let mut files: Vec<String> = files.map(name).collect();
+    files.sort();
+    let mut names = targets::ALL.map(|(name, _)| format!("{name}.rs"));
+    names.sort();
+    assert_eq!(files, names);
+}
 
 #[test]
 fn regressions_belong_to_targets() {

@@ -2,6 +2,7 @@
 
 pub mod bytes;
 pub mod digest;
+pub mod distance;
 pub mod frame;
 pub mod graph;
 pub mod graph_change;

@@ -35,6 +35,11 @@ impl Shape {
         self.control() + 640
     }
 
+    /// The largest payload that a producer writes.
+    pub fn payload_max(self) -> usize {
+        self.payload_bytes as usize / 2
+    }
+
     /// Offset of the slot of a position.
     pub fn slot(self, position: u32) -> usize {
         HEADER_SIZE * (position % self.slots) as usize
@@ -76,6 +81,14 @@ pub enum Look {
     Record(Found),
     Empty,
     Corrupt,
+}
+
+/// As [`look`], for a consumer that trusts no producer: what none would have written is corrupt.
+pub fn look_distrustfully(shape: Shape, region: &[u8], position: u32, cursor: Option<u32>) -> Look {
+    match look(shape, region, position, cursor) {
+        Look::Record(found) if found.payload.len() > shape.payload_max() => Look::Corrupt,
+        other => other,
+    }
 }
 
 /// Looks at a position; `cursor` is the end of the payload before it, if that is known.

@@ -1,13 +1,15 @@
 //! Encoded values are read as the oracle reads them, or refused by both; they set the bits that
-//! they say and predict the digest.
+//! they say and predict the digest, on every vector unit of this processor.
 //!
 //! Input: tag, dim (u16), seed of the old row (u32), encoded values.
 
 use delta_core::codec::Values;
+use delta_core::kernel::VectorUnit;
 
 use super::record_stream::same_values;
 use crate::oracle::bytes::Bytes;
 use crate::oracle::{digest, payload};
+use crate::units::units;
 
 /// Components of a row, at most.
 const DIM_MAX: u32 = 2048;
@@ -38,19 +40,30 @@ pub fn run(input: &[u8]) {
     let mut new = old.clone();
     let sound = expected.apply(&mut new).is_some();
 
-    let mut row = floats(&old);
+    for unit in units() {
+        decoded(unit, &values, &old, sound.then_some(&new[..]));
+    }
+}
+
+/// Decodes on one unit and sets the bits; `new` is the row afterwards, if the values are sound.
+fn decoded(unit: VectorUnit, values: &Values<'_>, old: &[u32], new: Option<&[u32]>) {
+    let mut row = floats(old);
     let mut scratch = vec![0; values.scratch_size()];
-    let changed = values.decode(&row, &mut scratch);
-    assert_eq!(changed.is_ok(), sound, "{changed:?}");
-    let Ok(change) = changed else { return };
-    let after = digest::row_sum(&old).wrapping_add(change.change_sum(&row));
-    assert_eq!(after, digest::row_sum(&new), "the predicted sum");
+    let changed = values.decode_on(unit, &row, &mut scratch);
+    assert_eq!(changed.is_ok(), new.is_some(), "{changed:?}");
+    let (Ok(change), Some(new)) = (changed, new) else {
+        return;
+    };
+    let after = digest::row_sum(old).wrapping_add(change.change_sum(&row));
+    assert_eq!(after, digest::row_sum(new), "the predicted sum");
     for time in 1..=2 {
         change.apply(&mut row);
         assert_eq!(bits(&row), new, "applied {time} times");
     }
     if !values.tag().is_relative() {
-        let again = values.decode(&row, &mut scratch).expect("sound values");
+        let again = values
+            .decode_on(unit, &row, &mut scratch)
+            .expect("sound values");
         assert_eq!(again.change_sum(&row), 0, "decoded against the new row");
     }
 }

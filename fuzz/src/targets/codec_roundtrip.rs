@@ -1,6 +1,6 @@
 //! What an encoder makes of any two rows, with any codecs to choose from, the oracle decodes to the
 //! new row: exactly, or within the bound. No codec needs more than raw; where all may be chosen,
-//! nor more than sparse.
+//! nor more than sparse; every vector unit makes the same bytes.
 //!
 //! Input: codecs, bound (u16), kind of the rows, seed (u32), then the old row's bits, a word each,
 //! and a byte of change for each of them.
@@ -10,6 +10,7 @@ use delta_core::codec::{Base, Bound, CodecSet, Encoding, Tag, encode_as, encoded
 use super::codec_decode::{bits, floats, row_of};
 use crate::oracle::bytes::{Bytes, varint};
 use crate::oracle::payload;
+use crate::units::units;
 
 /// Components of a row, at most.
 const DIM_MAX: usize = 2048;
@@ -80,6 +81,12 @@ fn check(encoding: Encoding, base: Base<'_>, old: &[u32], new: &[u32]) {
     assert!(tag == Tag::Raw || encoding.codecs.has(tag), "{tag:?}");
     if encoding.codecs == CodecSet::ALL && encoding.bound.is_none() {
         assert!(size <= sparse_size(old, new), "more than sparse");
+    }
+    for unit in units() {
+        let mut same = vec![0; size_max];
+        let made = encode_as(Encoding { unit, ..encoding }, base, &new_row, &mut same);
+        assert_eq!(made, Ok((tag, size)), "{unit:?}");
+        assert_eq!(same[..size], out[..size], "{unit:?}");
     }
     let values = payload::values(tag as u8, &out[..size], new.len() as u32).expect("sound values");
     let mut row = old.to_vec();

@@ -1,13 +1,17 @@
-//! The kernels against one-line oracles, over any bits, lengths and alignments.
+//! The kernels against slow oracles, over any bits, lengths and alignments, on every vector unit of
+//! this processor.
 //!
 //! Input: mode, epsilon (f32 bits), then the old row, and the new one or the edits of it.
 
 use core::ops::ControlFlow;
 
+use delta_core::kernel::distance::{Metric, Query};
 use delta_core::kernel::{apply, diff, digest};
 
 use crate::oracle::bytes::Bytes;
 use crate::oracle::digest as oracle;
+use crate::oracle::distance as distance_oracle;
+use crate::units::units;
 
 pub fn run(input: &[u8]) {
     let mut bytes = Bytes(input);
@@ -27,12 +31,15 @@ pub fn run(input: &[u8]) {
     let new_row = floats(&[&lead[..], &new].concat());
     let (old_row, new_row) = (&old_row[skipped..], &new_row[skipped..]);
     sums(old_row, &old);
+    distances(old_row, new_row);
     if old.len() == new.len() {
         differences(old_row, new_row, f32::from_bits(epsilon), usize::from(mode));
         changes(old_row, &old, &new, usize::from(mode >> 1 & 7));
     } else {
         assert!(diff::count_changed(old_row, new_row).is_err());
-        assert!(diff::diff(old_row, new_row, &mut [], &mut []).is_err());
+        for unit in units() {
+            assert!(diff::diff_on(unit, old_row, new_row, &mut [], &mut []).is_err());
+        }
         assert!(digest::row_change_sum_le(old_row, &le(&new)).is_err());
         let mut row = old_row.to_vec();
         assert!(apply::copy_bits_le(&mut row, &le(&new)).is_err());
@@ -71,25 +78,55 @@ fn differences(old: &[f32], new: &[f32], epsilon: f32, breaks_after: usize) {
     let calls = if breaks { breaks_after } else { changed.len() };
     assert_eq!(seen, changed[..calls]);
 
-    let listed = |capacity: usize, within: Option<f32>| {
+    for unit in units() {
+        lists(&changed, |indices, values| {
+            diff::diff_on(unit, old, new, indices, values)
+        });
+    }
+    lists(&changed, |indices, values| {
+        diff::diff(old, new, indices, values)
+    });
+    lists(&beyond, |indices, values| {
+        diff::diff_within(old, new, epsilon, indices, values)
+    });
+}
+
+/// A diff lists what is expected, and no less room suffices.
+fn lists(
+    expected: &[(u32, u32)],
+    diff: impl Fn(&mut [u32], &mut [f32]) -> Result<usize, diff::DiffError>,
+) {
+    let listed = |capacity: usize| {
         let (mut indices, mut values) = (vec![0; capacity], vec![0.0; capacity]);
-        let count = match within {
-            None => diff::diff(old, new, &mut indices, &mut values),
-            Some(epsilon) => diff::diff_within(old, new, epsilon, &mut indices, &mut values),
-        }
-        .ok()?;
-        Some(
-            indices
-                .into_iter()
-                .zip(bits(&values))
-                .take(count)
-                .collect::<Vec<_>>(),
-        )
+        let count = diff(&mut indices, &mut values).ok()?;
+        let listed = indices.into_iter().zip(bits(&values));
+        Some(listed.take(count).collect::<Vec<_>>())
     };
-    assert_eq!(listed(changed.len(), None).as_ref(), Some(&changed));
-    assert_eq!(listed(beyond.len(), Some(epsilon)).as_ref(), Some(&beyond));
-    if let Some(short) = changed.len().checked_sub(1) {
-        assert_eq!(listed(short, None), None, "an output of {short}");
+    assert_eq!(listed(expected.len()).as_deref(), Some(expected));
+    if let Some(short) = expected.len().checked_sub(1) {
+        assert_eq!(listed(short), None, "an output of {short}");
+    }
+}
+
+/// The same bits on every unit, in both directions.
+fn distances(a: &[f32], b: &[f32]) {
+    const METRICS: [(Metric, distance_oracle::Metric); 3] = [
+        (Metric::SquaredL2, distance_oracle::Metric::SquaredL2),
+        (Metric::Dot, distance_oracle::Metric::Dot),
+        (Metric::Cosine, distance_oracle::Metric::Cosine),
+    ];
+    const NAN: u32 = 0x7fc0_0000;
+    for (metric, oracle) in METRICS {
+        for (a, b) in [(a, b), (b, a), (a, a)] {
+            let expected = match a.len() == b.len() {
+                true => distance_oracle::distance(oracle, a, b),
+                false => NAN,
+            };
+            for unit in units() {
+                let found = Query::new(metric, a).on(unit).distance_to(b).to_bits();
+                assert_eq!(found, expected, "{metric:?} on {unit:?}");
+            }
+        }
     }
 }
 

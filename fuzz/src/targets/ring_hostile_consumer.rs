@@ -1,12 +1,15 @@
-//! A producer beside a consumer that stores what it likes: never a panic, never an access outside
-//! the region, and while the consumer is honest never a byte of an unreleased record.
+//! A producer, of either handle, beside a consumer that stores what it likes: never a panic, never
+//! an access outside the region, and while the consumer is honest never a byte of an unreleased
+//! record.
 //!
-//! Input: shape, first position (u32), then operations, see [`Run::step`].
+//! Input: shape (2 bits) and distrust (1 bit), first position (u32), then operations, see
+//! [`Run::step`].
 
 use delta_core::ring::{
-    Corrupt, Geometry, Grant, Notify, Producer, RawMem, Region, ReserveError, WaitWord,
+    Corrupt, Geometry, Notify, Producer, Region, ReserveError, SharedMem, UntrustedRegion, WaitWord,
 };
 
+use crate::handle::{Draft, Refusal, Side};
 use crate::memory::Memory;
 use crate::oracle::bytes::Bytes;
 use crate::oracle::region::{self, Look, Shape, look};
@@ -18,15 +21,18 @@ const OPERATIONS_MAX: usize = 200;
 /// Never sleeps, but makes the producer look at flags that the hostile side sets.
 struct Wakes;
 
-impl Notify<RawMem<'_>> for Wakes {
+impl<M: SharedMem> Notify<M> for Wakes {
     const SLEEPS: bool = true;
 
-    fn wait(&self, _word: WaitWord<'_, RawMem<'_>>, _expected: u32) {}
+    fn wait(&self, _word: WaitWord<'_, M>, _expected: u32) {}
 
-    fn wake(&self, _word: WaitWord<'_, RawMem<'_>>) {}
+    fn wake(&self, _word: WaitWord<'_, M>) {}
 }
 
-type Sender<'m> = Producer<RawMem<'m>, Wakes>;
+type Sender<S> = Producer<<S as Side>::Mem, Wakes>;
+
+/// Where a payload lies in the region, and what was written there.
+type Payload = (usize, Vec<u8>);
 
 struct Run<'m> {
     shape: Shape,
@@ -34,8 +40,8 @@ struct Run<'m> {
     /// What the honest consumer has released, and the first unpublished position.
     released: u32,
     head: u32,
-    /// Payload bytes of `released..head`: offset, size, and what was written.
-    unreleased: Vec<(usize, Vec<u8>)>,
+    /// Payloads of `released..head`.
+    unreleased: Vec<Payload>,
     /// The consumer has only stored what a consumer may.
     is_honest: bool,
     corrupt: Option<Corrupt>,
@@ -44,21 +50,29 @@ struct Run<'m> {
 
 pub fn run(input: &[u8]) {
     let mut input = Bytes(input);
-    let (Some(shape), Some(position)) = (input.u8(), input.u32()) else {
+    let (Some(mode), Some(position)) = (input.u8(), input.u32()) else {
         return;
     };
-    let (slots, payload_bytes) = SHAPES[usize::from(shape & 3)];
+    let (slots, payload_bytes) = SHAPES[usize::from(mode & 3)];
     let shape = Shape {
         slots,
         payload_bytes,
     };
-    let geometry = Geometry::new(slots, payload_bytes).expect("a possible shape");
+    if mode & 4 == 0 {
+        operate::<Region<'_>>(shape, position, input);
+    } else {
+        operate::<UntrustedRegion<'_>>(shape, position, input);
+    }
+}
+
+fn operate<S: Side>(shape: Shape, position: u32, mut input: Bytes<'_>) {
+    let geometry = Geometry::new(shape.slots, shape.payload_bytes).expect("a possible shape");
     let memory = new_region(shape, geometry, position);
     // SAFETY: the memory is a region, initialised and alive as long as the producer, and this is
     // its only handle. That a peer breaks the rules is the test: nothing here forms a reference to
     // bytes that it writes meanwhile, since there is one thread.
-    let region = unsafe { Region::attach(memory.base(), memory.len(), geometry) };
-    let mut producer = region.expect("a new region").into_producer(Wakes);
+    let region = unsafe { S::attach(memory.base(), memory.len(), geometry) };
+    let mut producer = region.expect("a new region").producer(Wakes);
     let mut run = Run {
         shape,
         memory: &memory,
@@ -70,7 +84,7 @@ pub fn run(input: &[u8]) {
         next_byte: 0,
     };
     for _ in 0..OPERATIONS_MAX {
-        if run.step(&mut input, &mut producer).is_none() {
+        if run.step::<S>(&mut input, &mut producer).is_none() {
             break;
         }
     }
@@ -87,12 +101,12 @@ fn new_region(shape: Shape, geometry: Geometry, position: u32) -> Memory {
 
 impl Run<'_> {
     /// Takes one operation from the input; `None` at its end.
-    fn step(&mut self, input: &mut Bytes<'_>, producer: &mut Sender<'_>) -> Option<()> {
+    fn step<S: Side>(&mut self, input: &mut Bytes<'_>, producer: &mut Sender<S>) -> Option<()> {
         match input.u8()? % 8 {
-            0 | 1 => self.single(producer, input.u8()?, input.u8()?),
+            0 | 1 => self.single::<S>(producer, input.u8()?, input.u8()?),
             2 => {
                 let (count, size) = (input.u8()?, input.u8()?);
-                self.batch(producer, count, size);
+                self.batch::<S>(producer, count, size);
             }
             // An honest release of some records, the most frequent one.
             3 | 4 => {
@@ -101,11 +115,12 @@ impl Run<'_> {
             }
             5 => {
                 let value = input.u32()?;
-                self.is_honest &=
-                    value.wrapping_sub(self.released) <= self.head.wrapping_sub(self.released);
-                self.set_control(region::READ_POSITION, value);
-                if self.is_honest {
-                    self.release(value.wrapping_sub(self.released));
+                let records = value.wrapping_sub(self.released);
+                if self.is_honest && records <= self.head.wrapping_sub(self.released) {
+                    self.release(records);
+                } else {
+                    self.end_honesty();
+                    self.set_control(region::READ_POSITION, value);
                 }
             }
             // The flag of a consumer that waits: any value is allowed.
@@ -113,8 +128,9 @@ impl Run<'_> {
             // Anything else in the region, the slots and payloads included.
             _ => {
                 let offset = usize::from(input.u16()?) * 4 % self.shape.size();
-                self.memory.set_word(offset, input.u32()?);
-                self.is_honest = false;
+                let value = input.u32()?;
+                self.end_honesty();
+                self.memory.set_word(offset, value);
             }
         }
         Some(())
@@ -124,7 +140,14 @@ impl Run<'_> {
         self.memory.set_word(self.shape.control() + offset, value);
     }
 
+    /// From now on the consumer may have broken a rule; until now nothing was lost.
+    fn end_honesty(&mut self) {
+        self.check_published();
+        self.is_honest = false;
+    }
+
     fn release(&mut self, records: u32) {
+        self.check_published();
         self.released = self.released.wrapping_add(records);
         self.set_control(region::READ_POSITION, self.released);
         if self.is_honest {
@@ -133,36 +156,28 @@ impl Run<'_> {
     }
 
     /// Reserves `reserved` bytes, uses some, and commits or drops them.
-    fn single(&mut self, producer: &mut Sender<'_>, reserved: u8, used: u8) {
-        let reserved = self.size(reserved);
-        let used = if used == 0xff {
-            usize::MAX
-        } else {
-            usize::from(used)
-        };
-        match producer.reserve(reserved) {
-            Ok(grant) if used == usize::MAX => drop(grant),
-            Ok(grant) => {
-                if let Some(payload) = self.fill(grant, reserved, used) {
-                    self.unreleased.push(payload);
-                    self.head = self.head.wrapping_add(1);
-                }
-            }
-            Err(error) => self.check_refusal(error, reserved, 0),
+    fn single<S: Side>(&mut self, producer: &mut Sender<S>, reserved: u8, used: u8) {
+        let draft = self.draft(reserved, (used != 0xff).then_some(used));
+        let sent = S::send(producer, draft, |at, len| {
+            self.check_granted(at, len, draft, &[])
+        });
+        if let Some(payload) = self.written(sent, draft, &[]) {
+            self.unreleased.push(payload);
+            self.head = self.head.wrapping_add(1);
         }
     }
 
-    fn batch(&mut self, producer: &mut Sender<'_>, count: u8, size: u8) {
+    fn batch<S: Side>(&mut self, producer: &mut Sender<S>, count: u8, size: u8) {
         let mut batch = producer.batch();
         let mut pending = Vec::new();
         for _ in 0..count % 6 {
-            let reserved = self.size(size);
-            match batch.reserve(reserved) {
-                Ok(grant) => pending.extend(self.fill(grant, reserved, usize::from(size))),
-                Err(error) => {
-                    self.check_refusal(error, reserved, pending.len());
-                    break;
-                }
+            let draft = self.draft(size, Some(size));
+            let granted = |at, len| self.check_granted(at, len, draft, &pending);
+            let sent = S::send_in(&mut batch, draft, granted);
+            let is_full = matches!(sent, Err(Refusal::Reserve(_)));
+            pending.extend(self.written(sent, draft, &pending));
+            if is_full {
+                break;
             }
         }
         assert_eq!(batch.len() as usize, pending.len());
@@ -173,40 +188,88 @@ impl Run<'_> {
         }
     }
 
+    /// The next record, of other bytes than the last.
+    fn draft(&mut self, reserved: u8, used: Option<u8>) -> Draft {
+        self.next_byte = self.next_byte.wrapping_add(1);
+        Draft {
+            reserved: self.size(reserved),
+            used: used.map(u32::from),
+            byte: self.next_byte,
+        }
+    }
+
     /// A size up to a little more than what can ever fit.
     fn size(&self, byte: u8) -> usize {
-        let max = self.shape.payload_bytes as usize / 2;
+        let max = self.shape.payload_max();
         usize::from(byte) % (max + 2)
     }
 
-    /// Writes and commits a granted record, and returns where its payload lies; `None` if it claims
-    /// more than was reserved.
-    fn fill(
-        &mut self,
-        mut grant: Grant<'_, RawMem<'_>, Wakes>,
-        reserved: usize,
-        used: usize,
-    ) -> Option<(usize, Vec<u8>)> {
-        let payload = grant.payload_mut();
-        let start = payload.as_ptr().addr() - self.memory.base().addr().get();
-        assert_eq!(payload.len(), reserved);
+    /// What is lent lies in the payload area, and no unreleased payload, published or in the batch,
+    /// is in it.
+    fn check_granted(&self, address: usize, len: usize, draft: Draft, pending: &[Payload]) {
+        assert_eq!(len, draft.reserved);
+        self.check_place(address - self.memory.base().addr().get(), len, pending);
+    }
+
+    fn check_place(&self, start: usize, len: usize, pending: &[Payload]) {
         let area = self.shape.payload_area();
         assert!(start.is_multiple_of(16) && start >= area);
-        assert!(start + reserved <= area + self.shape.payload_bytes as usize);
-        self.next_byte = self.next_byte.wrapping_add(1);
-        payload.fill(self.next_byte);
-        let mut header = [self.next_byte; 64];
-        header[28..32].copy_from_slice(&(used as u32).to_le_bytes());
-        let committed = grant.commit(&header);
-        assert_eq!(committed.is_ok(), used <= reserved);
-        committed.ok()?;
-        Some((start, vec![self.next_byte; used]))
+        assert!(start + len <= area + self.shape.payload_bytes as usize);
+        if self.is_honest {
+            for (other, payload) in self.unreleased.iter().chain(pending) {
+                let is_apart = start + len <= *other || other + payload.len() <= start;
+                assert!(is_apart, "{len} bytes at {start} over a payload at {other}");
+            }
+        }
+    }
+
+    /// Where a record that was written has its payload; `None` for one that was refused, and had to
+    /// be.
+    fn written(
+        &mut self,
+        sent: Result<(), Refusal>,
+        draft: Draft,
+        pending: &[Payload],
+    ) -> Option<Payload> {
+        let is_within = draft
+            .used
+            .is_some_and(|used| used as usize <= draft.reserved);
+        match sent {
+            Ok(()) => assert!(is_within, "{draft:?} was written"),
+            Err(Refusal::Reserve(error)) => {
+                self.check_refusal(error, draft.reserved, pending.len());
+            }
+            Err(Refusal::PayloadSize) => assert!(draft.used.is_some() && !is_within),
+            Err(Refusal::GivenUp) => assert_eq!(draft.used, None),
+        }
+        if self.is_honest {
+            self.check_intact(pending);
+        }
+        sent.ok()?;
+        let used = draft.used? as usize;
+        let slot = self
+            .shape
+            .slot(self.head.wrapping_add(pending.len() as u32));
+        let offset = self.memory.word(slot + region::PAYLOAD_OFFSET) as usize;
+        let start = self.shape.payload_area() + offset;
+        self.check_place(start, used, pending);
+        let payload = vec![draft.byte; used];
+        assert_eq!(self.memory.bytes(start, used), payload);
+        Some((start, payload))
+    }
+
+    /// No byte of an unreleased payload has changed.
+    fn check_intact(&self, pending: &[Payload]) {
+        for (start, payload) in self.unreleased.iter().chain(pending) {
+            let found = self.memory.bytes(*start, payload.len());
+            assert_eq!(found, *payload, "at {start}");
+        }
     }
 
     fn check_refusal(&mut self, error: ReserveError, reserved: usize, pending: usize) {
         match error {
             ReserveError::TooLarge { .. } => {
-                assert!(reserved > self.shape.payload_bytes as usize / 2);
+                assert!(reserved > self.shape.payload_max());
             }
             ReserveError::Full { .. } => {
                 let is_empty = self.unreleased.is_empty() && pending == 0;
@@ -227,7 +290,7 @@ impl Run<'_> {
         }
     }
 
-    /// What is published and unreleased is there for a consumer, if nobody broke the rules.
+    /// What is published and unreleased is there for a consumer, if nobody has broken the rules.
     fn check_published(&self) {
         if !self.is_honest {
             return;

@@ -1,15 +1,17 @@
-//! A ring attached to arbitrary bytes gives what the oracle finds in them, or says that they are
-//! corrupt, and goes on saying so; it reads each record once and writes nothing but its own words.
+//! A ring attached to arbitrary bytes, with trust in its peer or without, gives what the oracle
+//! finds in them, or says that they are corrupt, and goes on saying so; it reads each record once
+//! and writes nothing but its own words.
 //!
 //! Input: see [`Input::read`].
 
 use core::ptr::NonNull;
 
-use delta_core::ring::{Geometry, Polling, Region, RegionError, ReserveError};
+use delta_core::ring::{Geometry, Polling, Region, RegionError, ReserveError, UntrustedRegion};
 
+use crate::handle::{Draft, Polled, Refusal, Side};
 use crate::memory::Memory;
 use crate::oracle::bytes::Bytes;
-use crate::oracle::region::{self, Look, Shape, look, set_word, word};
+use crate::oracle::region::{self, Look, Shape, look, look_distrustfully, set_word, word};
 
 /// The waiting flags' offsets in the control block: each side clears its own when it takes over.
 const CONSUMER_WAITING: usize = 384;
@@ -25,14 +27,19 @@ struct Input {
     scribbles: Vec<(usize, u32)>,
     /// Every so manieth record is first dropped unread.
     drops: u32,
+    /// Records are copied: the peer is not trusted.
+    distrusts: bool,
+    /// Each record is first polled with one byte too little room.
+    is_short: bool,
 }
 
 impl Input {
-    /// Shape, repairs, read position (u32), ready slots, scribbles: count, then offset (u16) and
-    /// value (u32) each; the rest is the region, from its front.
+    /// Shape (2 bits) and distrust (1 bit), repairs, read position (u32), ready slots, scribbles:
+    /// count, then offset (u16) and value (u32) each; the rest is the region, from its front.
     fn read(input: &[u8]) -> Option<Self> {
         let mut rest = Bytes(input);
-        let (slots, payload_bytes) = SHAPES[usize::from(rest.u8()? & 3)];
+        let mode = rest.u8()?;
+        let (slots, payload_bytes) = SHAPES[usize::from(mode & 3)];
         let shape = Shape {
             slots,
             payload_bytes,
@@ -61,6 +68,8 @@ impl Input {
             bytes,
             scribbles,
             drops: u32::from(repairs >> 4),
+            distrusts: mode & 4 != 0,
+            is_short: repairs & 8 != 0,
         })
     }
 
@@ -115,13 +124,21 @@ pub fn run(bytes: &[u8]) {
     let Some(input) = Input::read(bytes) else {
         return;
     };
+    if input.distrusts {
+        check::<UntrustedRegion<'_>>(&input);
+    } else {
+        check::<Region<'_>>(&input);
+    }
+}
+
+fn check<S: Side>(input: &Input) {
     let memory = Memory::new(&input.bytes);
     let expected = region::can_attach(input.shape, &input.bytes);
     match attach(&memory, input.geometry()) {
         Ok(region) => {
             assert!(expected, "attached to what the oracle refuses");
-            consume(&input, &memory, region);
-            produce(&input);
+            consume::<S>(input, &memory, region);
+            produce::<S>(input);
         }
         Err(error) => {
             assert!(!expected, "{error:?} for what the oracle takes");
@@ -134,55 +151,64 @@ pub fn run(bytes: &[u8]) {
     }
     let short = memory.len() - 1;
     // SAFETY: as in `attach`, one byte less.
-    let refused = unsafe { Region::attach(memory.base(), short, input.geometry()) };
+    let refused = unsafe { S::attach(memory.base(), short, input.geometry()) };
     assert!(matches!(refused, Err(RegionError::TooSmall { .. })));
     let off = NonNull::new(memory.base().as_ptr().wrapping_add(64)).expect("not null");
     // SAFETY: refused for its alignment before it is used.
-    let refused = unsafe { Region::attach(off, short, input.geometry()) };
+    let refused = unsafe { S::attach(off, short, input.geometry()) };
     assert!(matches!(refused, Err(RegionError::Alignment { .. })));
 }
 
-fn attach(memory: &Memory, geometry: Geometry) -> Result<Region<'_>, RegionError> {
-    // SAFETY: `memory` is readable, writable and initialised as long as the result is borrowed from
-    // it; its callers make one side of it, in this one thread.
-    unsafe { Region::attach(memory.base(), memory.len(), geometry) }
+/// The result is used no longer than `memory` lives.
+fn attach<S: Side>(memory: &Memory, geometry: Geometry) -> Result<S, RegionError> {
+    // SAFETY: `memory` is readable, writable and initialised for as long as the result is used; its
+    // callers make one side of it, in this one thread.
+    unsafe { S::attach(memory.base(), memory.len(), geometry) }
 }
 
 /// Polls until nothing is left, and compares each answer with the oracle's.
-fn consume(input: &Input, memory: &Memory, region: Region<'_>) {
+fn consume<S: Side>(input: &Input, memory: &Memory, region: S) {
     let shape = input.shape;
     let read_word = shape.control() + region::READ_POSITION;
     let mut position = word(&input.bytes, read_word);
-    let mut consumer = region.into_consumer(Polling);
+    let mut consumer = region.consumer();
     let mut scribbles = input.scribbles.iter();
     let mut cursor = None;
+    let room = shape.payload_max();
     // One lap of records, and as many more as scribbling can make: a bounded poll.
     for poll in 1..=2 * shape.slots {
         if let Some(&(offset, value)) = scribbles.next() {
             memory.set_word(offset, value);
         }
-        match (
-            consumer.poll(),
-            look(shape, &memory.to_vec(), position, cursor),
-        ) {
-            (Ok(Some(record)), Look::Record(found)) => {
-                assert_eq!(record.header()[..], found.header[..]);
-                assert_eq!(record.payload(), found.payload);
-                if input.drops > 0 && poll % input.drops == 0 {
-                    continue;
+        let expected = expected::<S>(shape, memory, position, cursor);
+        if let (true, true, Look::Record(found)) = (S::DISTRUSTS, input.is_short, &expected)
+            && let Some(short) = found.payload.len().checked_sub(1)
+        {
+            let refused = S::poll(&mut consumer, short, true);
+            let needed = found.payload.len() as u32;
+            assert!(
+                matches!(refused, Polled::TooSmall { needed: n } if n == needed),
+                "{refused:?} for {needed} bytes in {short}"
+            );
+        }
+        let takes = input.drops == 0 || !poll.is_multiple_of(input.drops);
+        match (S::poll(&mut consumer, room, takes), expected) {
+            (Polled::Record { header, payload }, Look::Record(found)) => {
+                assert_eq!(header[..], found.header[..]);
+                assert_eq!(payload, found.payload);
+                if takes {
+                    position = position.wrapping_add(1);
+                    cursor = Some(found.cursor);
                 }
-                record.done();
-                position = position.wrapping_add(1);
-                cursor = Some(found.cursor);
             }
-            (Ok(None), Look::Empty) if scribbles.len() == 0 => break,
-            (Ok(None), Look::Empty) => {}
-            (Err(corrupt), Look::Corrupt) => {
+            (Polled::Empty, Look::Empty) if scribbles.len() == 0 => break,
+            (Polled::Empty, Look::Empty) => {}
+            (Polled::Corrupt(corrupt), Look::Corrupt) => {
                 for _ in 0..2 {
-                    assert_eq!(
-                        consumer.poll().map(|_| ()),
-                        Err(corrupt),
-                        "poisoned for good"
+                    let again = S::poll(&mut consumer, room, true);
+                    assert!(
+                        matches!(again, Polled::Corrupt(found) if found == corrupt),
+                        "poisoned for good, but {again:?}"
                     );
                 }
                 break;
@@ -191,38 +217,50 @@ fn consume(input: &Input, memory: &Memory, region: Region<'_>) {
         }
     }
     drop(consumer);
+    check_writes(input, memory, scribbles.len());
+}
+
+fn expected<S: Side>(shape: Shape, memory: &Memory, position: u32, cursor: Option<u32>) -> Look {
+    let look = if S::DISTRUSTS {
+        look_distrustfully
+    } else {
+        look
+    };
+    look(shape, &memory.to_vec(), position, cursor)
+}
+
+/// A consumer writes its read position and its flag alone; `ahead` scribbles were not made.
+fn check_writes(input: &Input, memory: &Memory, ahead: usize) {
     let mut expected = input.bytes.clone();
-    for &(offset, value) in &input.scribbles[..input.scribbles.len() - scribbles.len()] {
+    for &(offset, value) in &input.scribbles[..input.scribbles.len() - ahead] {
         set_word(&mut expected, offset, value);
     }
     let mut found = memory.to_vec();
+    let control = input.shape.control();
     for bytes in [&mut expected, &mut found] {
-        set_word(bytes, read_word, 0);
-        set_word(bytes, input.shape.control() + CONSUMER_WAITING, 0);
+        set_word(bytes, control + region::READ_POSITION, 0);
+        set_word(bytes, control + CONSUMER_WAITING, 0);
     }
-    assert_eq!(
-        found, expected,
-        "a consumer writes its read position and its flag alone"
-    );
+    assert_eq!(found, expected, "written by a consumer");
 }
 
 /// Attaches a producer to the same bytes: it writes only where nothing unreleased lies.
-fn produce(input: &Input) {
+fn produce<S: Side>(input: &Input) {
     let (shape, geometry) = (input.shape, input.geometry());
     let memory = Memory::new(&input.bytes);
-    let region = attach(&memory, geometry).expect("attached before");
-    let mut producer = region.into_producer(Polling);
+    let region: S = attach(&memory, geometry).expect("attached before");
+    let mut producer = region.producer(Polling);
     let before = published(shape, &input.bytes);
     for size in [0, 1, 16, 40, geometry.max_payload()] {
-        match producer.reserve(size as usize) {
-            Ok(mut grant) => {
-                grant.payload_mut().fill(0x5a);
-                let mut header = [0x5a; 64];
-                header[28..32].copy_from_slice(&size.to_le_bytes());
-                grant.commit(&header).expect("as large as reserved");
-            }
-            Err(ReserveError::Full { .. } | ReserveError::TooLarge { .. }) => {}
-            Err(error) => panic!("{error} in a region that nobody else writes"),
+        let draft = Draft {
+            reserved: size as usize,
+            used: Some(size),
+            byte: 0x5a,
+        };
+        match S::send(&mut producer, draft, |_, _| {}) {
+            Ok(()) => {}
+            Err(Refusal::Reserve(ReserveError::Full { .. } | ReserveError::TooLarge { .. })) => {}
+            Err(refusal) => panic!("{refusal:?} in a region that nobody else writes"),
         }
     }
     let after = memory.to_vec();
