@@ -13,6 +13,8 @@ const TARGET: &str = "thumbv7m-none-eabi";
 const MANIFEST: &str = ".ci/no-os/Cargo.toml";
 /// It takes well under a second.
 const RUN_TIME_MAX: Duration = Duration::from_secs(60);
+/// Bytes of stack that ring, capture, apply and search may take together.
+const STACK_BUDGET: u32 = 12 * 1024;
 
 const QEMU: Need = Need {
     what: "qemu-system-arm, to run the firmware",
@@ -23,8 +25,7 @@ const QEMU: Need = Need {
 
 /// Builds the firmware and runs it; returns what it has printed.
 pub(crate) fn run() -> Result<String> {
-    setup::run()?;
-    setup::meet(&[QEMU])?;
+    setup::meet(&[&setup::SOURCES, &QEMU])?;
     let compiler = BuildStd::find()?;
     println!("compiler: {}", compiler.describe());
     let target_dir = shell::target_dir("thumbv7m");
@@ -73,11 +74,18 @@ pub(crate) fn run() -> Result<String> {
         "the firmware failed: {}",
         output.status
     );
+    let stack = stack_max(&printed).context("the firmware did not come to its end")?;
     ensure!(
-        printed.contains("stack: at most"),
-        "the firmware did not come to its end"
+        stack <= STACK_BUDGET,
+        "the checks take {stack} bytes of stack, more than {STACK_BUDGET}"
     );
     Ok(printed)
+}
+
+/// The checks that have passed: a line `name: what` each.
+pub(crate) fn checks(printed: &str) -> usize {
+    let is_check = |line: &&str| line.contains(": ") && !line.starts_with("stack: ");
+    printed.lines().filter(is_check).count()
 }
 
 /// Bytes of the stack that were used at most, as the firmware says.
@@ -89,6 +97,13 @@ pub(crate) fn stack_max(printed: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn checks_are_counted() {
+        let printed = "Timer disabled\nring: 4 records\ndiff: 5 rows\nstack: at most 8 of 9\n";
+        assert_eq!(checks(printed), 2);
+        assert_eq!(checks(""), 0);
+    }
 
     #[test]
     fn the_stack_maximum_is_read() {
