@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::summary::{self, Check};
-use crate::{component, setup, shell, style, wasm};
+use crate::{component, setup, shell, style, unsafe_table, wasm};
 
 /// The crates that are workspaces of their own, and the names of their target folders.
 const OWN_WORKSPACES: [(&str, &str); 4] = [
@@ -21,8 +21,8 @@ pub(crate) const CHECKS: &[Check] = &[
     },
     Check {
         name: "style",
-        about: "lengths of files and lines",
-        run: || built(style::check()),
+        about: "lengths of files and lines, the table of unsafe code",
+        run: || built(style::check().and_then(|()| unsafe_table::check())),
     },
     Check {
         name: "clippy",

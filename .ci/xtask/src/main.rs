@@ -22,6 +22,7 @@ mod supply;
 mod targets;
 mod test;
 mod tools;
+mod unsafe_table;
 mod wasm;
 mod wasm_bench;
 mod wasm_replay;
@@ -46,7 +47,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "lint",
-        about: "rustfmt, clippy and docs with warnings denied, line and file lengths",
+        about: "rustfmt, clippy and docs with warnings denied, lengths, the table of unsafe code",
         run: lint::run,
     },
     Command {

@@ -38,7 +38,8 @@ pub(crate) fn check() -> Result<()> {
     Ok(())
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+/// Adds the sources under a folder to `files`.
+pub(crate) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     for entry in entries {
         let entry = entry?;
@@ -82,7 +83,7 @@ fn faults_of(name: &Path, text: &str) -> Vec<String> {
 }
 
 /// Whether the whole file is tests: under a `tests` folder, or named `tests.rs` or `*_tests.rs`.
-fn is_test(name: &Path) -> bool {
+pub(crate) fn is_test(name: &Path) -> bool {
     let stem = name
         .file_stem()
         .and_then(|stem| stem.to_str())
