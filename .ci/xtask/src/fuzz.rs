@@ -68,8 +68,10 @@ pub(crate) fn run_targets(seconds: u32, chosen: &[String]) -> Result<Vec<Outcome
             all.join(", ")
         );
     }
-    setup::run()?;
-    ensure!(tools::ensure_nightly(), "{}", tools::NIGHTLY_MISSING);
+    setup::meet(&[&setup::CXX])?;
+    if !tools::ensure_nightly() {
+        return Err(setup::Unmet::new(tools::NIGHTLY_MISSING).into());
+    }
     CARGO_FUZZ.ensure()?;
     let seeds = shell::target_dir("fuzz-seeds");
     let mut write_seeds = shell::cargo(["run", "--quiet", "--manifest-path", MANIFEST]);

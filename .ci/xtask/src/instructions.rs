@@ -20,7 +20,6 @@ const TOLERANCE_LEAST: u64 = 4;
 /// How often the work is done: twice as often in the second run, whose surplus is what counts.
 const REPEATS: u64 = 2_000;
 
-const NEEDS: &[Need] = &[VALGRIND];
 /// Counts instructions.
 pub(crate) const VALGRIND: Need = Need {
     what: "valgrind, to count instructions",
@@ -114,7 +113,7 @@ fn parse(text: &str) -> Result<Vec<(String, u64)>> {
 }
 
 fn count_all() -> Result<Vec<(String, u64)>> {
-    setup::meet(NEEDS)?;
+    setup::meet(&[&VALGRIND])?;
     let program = build()?;
     let names = shell::output(shell::command(&program.to_string_lossy()).arg("--list"))?;
     names

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::setup::{self, Unmet};
 use crate::{cross, fuzz, loom, no_os, sanitize, shell, supply, targets, test, tools};
 
 struct Options {
@@ -29,8 +30,8 @@ struct Row {
 
 enum Verdict {
     Ok,
-    /// Why the machine does not have it.
-    NotRun(&'static str),
+    /// What this machine lacks.
+    NotRun(String),
     Failed(String),
 }
 
@@ -91,7 +92,10 @@ const CHECKS: &[Check] = &[
         run: |_| {
             let printed = no_os::run()?;
             let stack = no_os::stack_max(&printed).context("no stack maximum")?;
-            Ok(Ran::Cases(format!("5 checks, stack at most {stack} bytes")))
+            let checks = no_os::checks(&printed);
+            Ok(Ran::Cases(format!(
+                "{checks} checks, stack at most {stack} bytes"
+            )))
         },
     },
     Check {
@@ -119,7 +123,10 @@ const CHECKS: &[Check] = &[
     },
     Check {
         name: "semver",
-        run: |_| Ok(Ran::Not(supply::NO_RELEASE)),
+        run: |_| match supply::semver()? {
+            Some(tag) => Ok(Ran::Cases(format!("compared with {tag}"))),
+            None => Ok(Ran::Not(supply::NO_RELEASE)),
+        },
     },
 ];
 
@@ -225,7 +232,12 @@ pub(crate) fn names() -> String {
 fn row(check: String, took: Duration, result: Result<Ran>) -> Row {
     let (cases, result) = match result {
         Ok(Ran::Cases(cases)) => (cases, Verdict::Ok),
-        Ok(Ran::Not(reason)) => (String::new(), Verdict::NotRun(reason)),
+        Ok(Ran::Not(reason)) => (String::new(), Verdict::NotRun(reason.to_owned())),
+        Err(error) if cannot_run(&error).is_some() && !setup::is_ci() => {
+            println!("NOT RUN {check}: {error:#}");
+            let reason = cannot_run(&error).unwrap_or_default().to_owned();
+            (String::new(), Verdict::NotRun(reason))
+        }
         Err(error) => {
             println!("FAILED {check}: {error:#}");
             let reason = format!("{error:#}");
@@ -239,6 +251,13 @@ fn row(check: String, took: Duration, result: Result<Ran>) -> Row {
         took,
         result,
     }
+}
+
+/// What the machine lacks, if that is why a check failed.
+fn cannot_run(error: &anyhow::Error) -> Option<&str> {
+    error
+        .downcast_ref::<Unmet>()
+        .map(|unmet| unmet.reason.as_str())
 }
 
 fn fuzz_rows(seconds: u32) -> Vec<Row> {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::build_std::BuildStd;
 use crate::{setup, shell, tools};
@@ -38,7 +38,8 @@ pub(crate) fn run() -> Result<()> {
 /// Thread sanitizer: data races. The standard library is built with it too, or its channels and
 /// locks would look like races; the runtime is that of the nightly toolchain.
 pub(crate) fn thread() -> Result<u32> {
-    prepare()?;
+    ensure_possible()?;
+    setup::meet(&[&setup::SOURCES])?;
     let compiler = BuildStd::find()?;
     println!("compiler: {}", compiler.describe());
     let sysroot = shell::output(shell::command("rustc").args(["+nightly", "--print", "sysroot"]))?;
@@ -60,7 +61,7 @@ pub(crate) fn thread() -> Result<u32> {
 
 /// Address sanitizer: accesses outside of what is allocated, or after it was freed; leaks.
 pub(crate) fn address() -> Result<u32> {
-    prepare()?;
+    ensure_possible()?;
     let mut cargo = tools::nightly(["test", "--target", TARGET]);
     cargo.env("RUSTFLAGS", "-Zsanitizer=address");
     test("address", cargo)
@@ -74,11 +75,8 @@ pub(crate) fn missing() -> Option<&'static str> {
     (!tools::ensure_nightly()).then_some(tools::NIGHTLY_MISSING)
 }
 
-fn prepare() -> Result<()> {
-    if let Some(reason) = missing() {
-        bail!("{reason}");
-    }
-    setup::run()
+fn ensure_possible() -> Result<()> {
+    missing().map_or(Ok(()), |reason| Err(setup::Unmet::new(reason).into()))
 }
 
 fn test(name: &str, mut cargo: Command) -> Result<u32> {

@@ -1,5 +1,6 @@
 //! Installs what the tests need and a fresh machine with rustup may lack.
 
+use std::fmt;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -19,48 +20,84 @@ pub(crate) struct Need {
     pub(crate) otherwise: &'static [&'static str],
 }
 
-const NEEDS: &[Need] = &[
-    Need {
-        what: "a compiler with the sources of `core`, for wasm32 and thumbv7m",
-        is_met: || BuildStd::find().is_ok(),
-        debian_packages: &build_std::DEBIAN_PACKAGES,
-        otherwise: &["rustup", "component", "add", "rust-src"],
-    },
-    Need {
-        what: "Node 18 or later, to run the wasm modules",
-        is_met: || node_major().is_some_and(|major| major >= NODE_MAJOR),
-        debian_packages: &["nodejs"],
-        otherwise: &[],
-    },
-    Need {
-        what: "npm, for the tools of the wasm tests",
-        is_met: || shell::is_there("npm"),
-        debian_packages: &["npm"],
-        otherwise: &[],
-    },
-    Need {
-        what: "a C++ compiler, for libFuzzer and usearch",
-        is_met: || shell::is_there("c++"),
-        debian_packages: &["g++"],
-        otherwise: &[],
-    },
-    instructions::VALGRIND,
-];
+/// For what is built from the standard library's sources.
+pub(crate) const SOURCES: Need = Need {
+    what: "a compiler with the sources of `core`, for wasm32 and thumbv7m",
+    is_met: || BuildStd::find().is_ok(),
+    debian_packages: &build_std::DEBIAN_PACKAGES,
+    otherwise: &["rustup", "component", "add", "rust-src"],
+};
+
+pub(crate) const NODE: Need = Need {
+    what: "Node 18 or later, to run the wasm modules",
+    is_met: || node_major().is_some_and(|major| major >= NODE_MAJOR),
+    debian_packages: &["nodejs"],
+    otherwise: &[],
+};
+
+const NPM: Need = Need {
+    what: "npm, for the tools of the wasm tests",
+    is_met: || shell::is_there("npm"),
+    debian_packages: &["npm"],
+    otherwise: &[],
+};
+
+pub(crate) const CXX: Need = Need {
+    what: "a C++ compiler, for libFuzzer and usearch",
+    is_met: || shell::is_there("c++"),
+    debian_packages: &["g++"],
+    otherwise: &[],
+};
+
+const NEEDS: &[&Need] = &[&SOURCES, &NODE, &NPM, &CXX, &instructions::VALGRIND];
+
+/// What a check needs, but this machine neither has nor could install: the check cannot be run.
+/// It travels as an error, so that whoever asked for the check alone sees a failure.
+#[derive(Debug)]
+pub(crate) struct Unmet {
+    /// One line.
+    pub(crate) reason: String,
+    /// How to get it, for whoever can; may be empty.
+    remedies: String,
+}
+
+impl Unmet {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            remedies: String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        if self.remedies.is_empty() {
+            return Ok(());
+        }
+        write!(f, "\n{}", self.remedies)
+    }
+}
+
+impl std::error::Error for Unmet {}
 
 /// Meets the needs of the tests, and of the browser's where that can be.
 pub(crate) fn run() -> Result<()> {
     meet(NEEDS)?;
     // Without a browser its check says so, and fails in CI alone.
-    if let Err(error) = meet(&[browser::CHROMIUM]) {
+    if let Err(error) = meet(&[&browser::CHROMIUM]) {
         println!("{error:#}");
     }
     Ok(())
 }
 
 /// Meets every need, by Debian's packages where apt is there, else in the other way. Says in one
-/// line what it installs. A need that stays unmet is an error that names the ways to meet it.
-pub(crate) fn meet(needs: &[Need]) -> Result<()> {
-    let mut missing: Vec<&Need> = needs.iter().filter(|need| !(need.is_met)()).collect();
+/// line what it installs. Needs that stay unmet are an error, [`Unmet`], that names the ways to
+/// meet them.
+pub(crate) fn meet(needs: &[&Need]) -> Result<()> {
+    let is_missing = |need: &&&Need| !(need.is_met)();
+    let mut missing: Vec<&Need> = needs.iter().filter(is_missing).copied().collect();
     if missing.is_empty() {
         println!("nothing to install");
         return Ok(());
@@ -77,9 +114,17 @@ pub(crate) fn meet(needs: &[Need]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    Err(unmet(&missing))
+}
+
+fn unmet(missing: &[&Need]) -> anyhow::Error {
     let what: Vec<&str> = missing.iter().map(|need| need.what).collect();
     let remedies: Vec<String> = missing.iter().map(|need| need.remedy()).collect();
-    bail!("missing: {}\n{}", what.join("; "), remedies.join("\n"))
+    let unmet = Unmet {
+        reason: format!("missing: {}", what.join("; ")),
+        remedies: remedies.join("\n"),
+    };
+    unmet.into()
 }
 
 impl Need {
@@ -137,12 +182,16 @@ fn apt_get() -> Command {
 
 /// Ends a check for which this machine lacks something: it says so, and fails in CI alone.
 pub(crate) fn not_run(check: &str, missing: &str) -> Result<u32> {
-    let is_ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty());
-    if is_ci {
+    if is_ci() {
         bail!("{check} cannot run: {missing} is not here");
     }
     println!("NOT RUN: {check}, because {missing} is not here");
     Ok(0)
+}
+
+/// Whether this machine is there for the checks, and must have what they need.
+pub(crate) fn is_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|value| !value.is_empty())
 }
 
 /// Node's major version, if it is installed.
@@ -184,8 +233,22 @@ mod tests {
     }
 
     #[test]
+    fn a_need_that_stays_unmet_is_told_from_other_errors() {
+        const NOTHING: Need = Need {
+            what: "what nobody has",
+            is_met: || false,
+            debian_packages: &[],
+            otherwise: &["false"],
+        };
+        let error = unmet(&[&NOTHING]).context("a check");
+        let unmet = error.downcast_ref::<Unmet>().unwrap();
+        assert_eq!(unmet.reason, "missing: what nobody has");
+        assert!(unmet.to_string().contains("elsewhere: false"));
+    }
+
+    #[test]
     fn a_remedy_names_both_ways() {
-        let remedy = NEEDS.first().map(Need::remedy).unwrap();
+        let remedy = SOURCES.remedy();
         assert!(remedy.contains("apt-get install rustc-web libstd-rust-web-dev rust-web-src"));
         assert!(remedy.contains("rustup component add rust-src"));
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 use crate::build_std::BuildStd;
-use crate::{shell, wasm};
+use crate::{setup, shell, wasm};
 
 const TARGETS: [&str; 2] = ["thumbv7m-none-eabi", wasm::TARGET];
 
@@ -29,6 +29,7 @@ extern crate alloc;
 ";
 
 pub(crate) fn prove() -> Result<()> {
+    setup::meet(&[&setup::SOURCES])?;
     let compiler = BuildStd::find()?;
     println!("compiler: {}", compiler.describe());
     let control = write_control()?;

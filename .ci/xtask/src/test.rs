@@ -104,6 +104,7 @@ fn lz4_alloc() -> Result<u32> {
 
 /// The npm package's tests, then the core's checks that need no operating system.
 pub(crate) fn wasm_in_node() -> Result<u32> {
+    setup::meet(&[&setup::NODE])?;
     wasm::build()?;
     let mut node = shell::command("node");
     node.args(["--test", "--test-reporter=tap"]);

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::setup::Unmet;
 use crate::shell;
 
 /// A cargo subcommand from crates.io.
@@ -22,8 +23,13 @@ pub(crate) const CARGO_DENY: Tool = Tool {
     version: "0.20.2",
 };
 
+pub(crate) const CARGO_SEMVER_CHECKS: Tool = Tool {
+    name: "cargo-semver-checks",
+    version: "0.51.0",
+};
+
 impl Tool {
-    /// Installs the tool unless this version is already there.
+    /// Installs the tool unless this version is already there; [`Unmet`] if that fails.
     pub(crate) fn ensure(&self) -> Result<()> {
         let installed = shell::output(
             shell::command("cargo")
@@ -37,7 +43,11 @@ impl Tool {
         }
         println!("installing {} {}", self.name, self.version);
         let mut install = shell::cargo(["install", self.name, "--version", self.version]);
-        shell::run(install.args(["--locked", "--root"]).arg(folder()))
+        let installed = shell::run(install.args(["--locked", "--root"]).arg(folder()));
+        installed.map_err(|error| {
+            println!("{error:#}");
+            Unmet::new(format!("{} cannot be installed here", self.name)).into()
+        })
     }
 }
 

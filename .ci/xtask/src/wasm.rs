@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::build_std::{self, BuildStd, COMPILER_VARIABLE};
+use crate::setup::Unmet;
 use crate::shell;
 
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -115,11 +116,9 @@ impl Compiler {
         if added.is_ok() && has_target("rustc") {
             return Ok(Self::Target);
         }
-        bail!(
-            "no compiler for {TARGET} here; install one by either of\n  {}\n  {}",
-            build_std::debian_install(),
-            format_args!("rustup target add {TARGET}"),
-        )
+        let (debian, rustup) = (build_std::debian_install(), "rustup target add");
+        let reason = format!("no compiler for {TARGET}: {debian}, or {rustup} {TARGET}");
+        Err(Unmet::new(reason).into())
     }
 
     fn describe(&self) -> String {
