@@ -7,7 +7,10 @@ use super::{
     survey::{Rows, Survey},
 };
 use crate::{
-    kernel::diff::{self, DiffError},
+    kernel::{
+        diff::{self, DiffError},
+        digest::lane_change,
+    },
     simd::{Job, Vector, VectorUnit},
 };
 use core::ops::ControlFlow;
@@ -117,6 +120,37 @@ pub fn encode_as(
     new: &[f32],
     out: &mut [u8],
 ) -> Result<(Tag, usize), EncodeError> {
+    encode_summed(encoding, base, new, out).map(|encoded| (encoded.tag, encoded.size))
+}
+
+/// What an encoder has written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encoded {
+    pub(crate) tag: Tag,
+    /// Bytes.
+    pub(crate) size: usize,
+    /// What the change adds to the sum of the row, where it is known from writing it.
+    pub(crate) change_sum: Option<u64>,
+}
+
+impl Encoded {
+    fn new(tag: Tag, size: usize) -> Self {
+        Self {
+            tag,
+            size,
+            change_sum: None,
+        }
+    }
+}
+
+/// As [`encode_as`].
+#[inline]
+pub(crate) fn encode_summed(
+    encoding: Encoding,
+    base: Base<'_>,
+    new: &[f32],
+    out: &mut [u8],
+) -> Result<Encoded, EncodeError> {
     let (needed, given) = (encoded_size_max(new.len()), out.len());
     let Some(out) = out.get_mut(..needed) else {
         return Err(EncodeError::OutputTooSmall { needed, given });
@@ -124,23 +158,15 @@ pub fn encode_as(
     if u32::try_from(new.len()).is_err() {
         return Err(DiffError::TooLong { len: new.len() }.into());
     }
+    if let Some(encoded) = encode_at_once(encoding, base, new, out)? {
+        return Ok(encoded);
+    }
     let changed = match base {
         Base::Row(old) => diff::count_changed(old, new)?,
         Base::Zero => new.iter().filter(|value| value.to_bits() != 0).count(),
     };
-    if changed == 0 && encoding.codecs.has(Tag::Same) {
-        return Ok((Tag::Same, 0));
-    }
     // What is not below raw is raw.
     let below_raw = out.get_mut(..needed.saturating_sub(1)).unwrap_or_default();
-    let sparse_size_min = SPARSE_SIZE_MIN * changed;
-    let has_sparse = encoding.codecs.has(Tag::Sparse);
-    if has_sparse
-        && sparse_size_min <= needed / SPARSE_AT_ONCE
-        && let Some(size) = write_sparse(base, new, below_raw)?
-    {
-        return Ok((Tag::Sparse, size));
-    }
     let packed = encoding.unit.run(Packed {
         encoding,
         base,
@@ -149,19 +175,45 @@ pub fn encode_as(
         out: &mut *below_raw,
     });
     // The longer gaps, of two bytes and more, take a byte more for 128 components at most.
-    let sparse_size_max = sparse_size_min + needed / 512;
-    if has_sparse
+    let sparse_size_max = SPARSE_SIZE_MIN * changed + needed / 512;
+    if encoding.codecs.has(Tag::Sparse)
+        && changed > 0
         && packed.is_none_or(|(_, size)| sparse_size_max < size)
-        && let Some(size) = write_sparse(base, new, below_raw)?
+        && let Some(sparse) = write_sparse(base, new, below_raw)?
     {
-        return Ok((Tag::Sparse, size));
+        return Ok(sparse);
     }
-    if let Some(packed) = packed {
-        return Ok(packed);
+    if let Some((tag, size)) = packed {
+        return Ok(Encoded::new(tag, size));
     }
     // Little-endian targets only (the crate compiles on no other): memory order is wire order.
     out.copy_from_slice(bytemuck::cast_slice(new));
-    Ok((Tag::Raw, needed))
+    Ok(Encoded::new(Tag::Raw, needed))
+}
+
+/// No change, or so few that sparse values are taken at once, in one pass over the rows that ends
+/// where there are too many for `out` or for that.
+#[inline]
+fn encode_at_once(
+    encoding: Encoding,
+    base: Base<'_>,
+    new: &[f32],
+    out: &mut [u8],
+) -> Result<Option<Encoded>, EncodeError> {
+    let at_once = encoded_size_max(new.len()) / SPARSE_AT_ONCE;
+    let size_max = if encoding.codecs.has(Tag::Sparse) {
+        at_once.min(out.len())
+    } else {
+        0
+    };
+    let out = out.get_mut(..size_max).unwrap_or_default();
+    let written = write_sparse(base, new, out)?;
+    Ok(match written {
+        Some(written) if written.size > 0 => Some(written),
+        // Nothing changes.
+        Some(_) if encoding.codecs.has(Tag::Same) => Some(Encoded::new(Tag::Same, 0)),
+        _ => None,
+    })
 }
 
 /// Bytes of a sparse change, at least: one of gap and four of value.
@@ -170,23 +222,34 @@ const SPARSE_SIZE_MIN: usize = 5;
 /// save is little beside the record's header, and takes longer.
 const SPARSE_AT_ONCE: usize = 8;
 
-/// Bytes written, `None` if `out` is too small.
+/// Sparse values, `None` if `out` is too small.
 #[inline]
-fn write_sparse(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<Option<usize>, DiffError> {
+fn write_sparse(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<Option<Encoded>, DiffError> {
     let mut writer = SparseWriter::new(out);
-    let mut push = |index, bits| match writer.push(index, bits) {
-        Some(()) => ControlFlow::Continue(()),
+    let mut sum = 0_u64;
+    let mut push = |index, old_bits, bits| match writer.push(index, bits) {
+        Some(()) => {
+            sum = sum.wrapping_add(lane_change(index, old_bits, bits));
+            ControlFlow::Continue(())
+        }
         None => ControlFlow::Break(()),
     };
     let flow = match base {
-        Base::Row(old) => diff::for_each_changed(old, new, push)?,
+        Base::Row(old) => diff::for_each_changed(old, new, |index, bits| {
+            let old_bits = old.get(index as usize).map_or(0, |old| old.to_bits());
+            push(index, old_bits, bits)
+        })?,
         Base::Zero => (0..)
             .zip(new)
             .map(|(index, value)| (index, value.to_bits()))
             .filter(|(_, bits)| *bits != 0)
-            .try_for_each(|(index, bits)| push(index, bits)),
+            .try_for_each(|(index, bits)| push(index, 0, bits)),
     };
-    Ok(flow.is_continue().then(|| writer.size()))
+    Ok(flow.is_continue().then(|| Encoded {
+        tag: Tag::Sparse,
+        size: writer.size(),
+        change_sum: Some(sum),
+    }))
 }
 
 /// A change, for the codecs that work with differences.

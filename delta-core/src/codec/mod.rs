@@ -21,6 +21,7 @@ mod values;
 pub mod varint;
 
 pub use bound::{Bound, BoundError};
+pub(crate) use encode::encode_summed;
 pub use encode::{Base, CodecSet, Encoding, encode, encode_as, encoded_size_max};
 pub use error::{DecodeError, EncodeError, ValuesError};
 pub use packed::{grid::GridValues, steps::StepsValues};

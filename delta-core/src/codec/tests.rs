@@ -1,6 +1,6 @@
 use super::{
     Base, Bound, CodecSet, DecodeError, EncodeError, Encoding, Tag, Values, ValuesError, encode,
-    encode_as, encoded_size_max,
+    encode_as, encode_summed, encoded_size_max,
     lz4::{Lz4Scratch, PLAIN_SIZE_MAX, decompress},
     sparse::{SparseValues, SparseWriter},
 };
@@ -39,6 +39,19 @@ fn equal_rows_are_same() {
     assert_eq!(encoded(Base::Row(&row), &row), (Tag::Same, vec![]));
     assert_eq!(encoded(Base::Zero, &[0.0; 2000]), (Tag::Same, vec![]));
     assert_eq!(encoded(Base::Row(&[]), &[]), (Tag::Same, vec![]));
+}
+
+/// A set of codecs without `same` has no sparse values of no components, which no reader takes.
+#[test]
+fn equal_rows_without_same_are_whole() {
+    let row = [1.0; 100];
+    let encoding = Encoding {
+        codecs: CodecSet::WHOLE.with(Tag::Sparse),
+        ..Encoding::EXACT
+    };
+    let (tag, bytes) = encoded_as(encoding, Base::Row(&row), &row);
+    assert_ne!(tag, Tag::Sparse);
+    assert!(Values::parse(tag as u8, &bytes, 100).is_ok());
 }
 
 #[test]
@@ -290,6 +303,10 @@ fn apply_inverts_encode(
     prop_assert_eq!(bits_of(&row), bits_of(new));
     prop_assert_eq!(row_sum(old).wrapping_add(sum), row_sum(new));
     prop_assert_eq!(values.exact_change_sum(old, new), sum);
+    let mut out = vec![0xaa; encoded_size_max(new.len())];
+    let known = encode_summed(encoding, base, new, &mut out).unwrap();
+    prop_assert_eq!((known.tag, known.size), (tag, bytes.len()));
+    prop_assert!(known.change_sum.is_none_or(|known| known == sum));
     if !tag.is_relative() {
         let (row, sum) = applied(&values, new);
         prop_assert_eq!((bits_of(&row), sum), (bits_of(new), 0));

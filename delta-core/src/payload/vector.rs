@@ -10,7 +10,10 @@ use crate::{
     graph::{CheckedChange, encode::Change},
     header::{DeltaHeader, Operation, PAYLOAD_SIZE_MAX, vector_id_hash},
 };
-use core::fmt;
+
+mod error;
+
+pub use error::VectorWriteError;
 
 /// Most bytes before the encoded values.
 pub const PREFIX_SIZE_MAX: usize = 2 + 3 * varint::SIZE_MAX;
@@ -187,56 +190,6 @@ impl Prefix {
     }
 }
 
-/// Why an insert or update cannot be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum VectorWriteError {
-    /// The row cannot be encoded.
-    Encode(EncodeError),
-    /// The metadata cannot be written.
-    Metadata(MetadataError),
-    /// An id of an insert has 1 to 255 bytes.
-    IdSize {
-        /// Bytes of the id.
-        size: usize,
-    },
-    /// A row has 1 to [`DIM_MAX`] components.
-    Dim {
-        /// Components of the row.
-        dim: usize,
-    },
-}
-
-impl fmt::Display for VectorWriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Encode(error) => error.fmt(f),
-            Self::Metadata(error) => error.fmt(f),
-            Self::IdSize { size } => write!(f, "an id of {size} bytes: use 1 to 255 bytes"),
-            Self::Dim { dim } => {
-                write!(
-                    f,
-                    "a row of {dim} components: use 1 to {DIM_MAX} components"
-                )
-            }
-        }
-    }
-}
-
-impl core::error::Error for VectorWriteError {}
-
-impl From<EncodeError> for VectorWriteError {
-    fn from(error: EncodeError) -> Self {
-        Self::Encode(error)
-    }
-}
-
-impl From<MetadataError> for VectorWriteError {
-    fn from(error: MetadataError) -> Self {
-        Self::Metadata(error)
-    }
-}
-
 /// Most components of a row: raw, they fit a payload beside the longest id and the most metadata.
 #[expect(clippy::cast_possible_truncation, reason = "asserted beside it")]
 pub const DIM_MAX: u32 = {
@@ -272,6 +225,8 @@ pub struct WrittenVector<'o> {
     pub compressed: bool,
     /// The change of the row as it was encoded.
     pub values: Values<'o>,
+    /// What it adds to the sum of the row, where the encoder knows.
+    pub(crate) change_sum: Option<u64>,
 }
 
 impl VectorChange<'_> {
@@ -333,36 +288,71 @@ impl VectorChange<'_> {
             needed: self.payload_size_max(),
             given,
         };
-        // The values are written behind the longest prefix, then moved up to the real one.
-        let values_out = out.get_mut(PREFIX_SIZE_MAX..).ok_or_else(too_small)?;
-        let (tag, values_size) = codec::encode_as(encoding, self.base, self.new, values_out)?;
-        let others = values_out.get_mut(values_size..).unwrap_or_default();
-        let (id, rest) = others
-            .split_at_mut_checked(self.id.len())
-            .ok_or_else(too_small)?;
-        id.copy_from_slice(self.id);
-        let graph_size = self.write_graph(rest).ok_or_else(too_small)?;
-        let rest = rest.get_mut(graph_size..).unwrap_or_default();
-        let (metadata_size, compressed) = metadata::write_section(self.metadata, rest, lz4)?;
-        let parts_size = self.id.len() + graph_size + metadata_size;
-        let prefix = Prefix {
-            tag: tag as u8,
-            parts_follow: parts_size > 0,
+        let mut prefix = Prefix {
+            tag: 0,
+            parts_follow: self.may_have_parts(),
             slot: self.slot,
             dim,
             id_size,
-            values_size: u32::try_from(values_size).map_err(|_| too_small())?,
+            values_size: 0,
         };
+        // Values that stand alone are written where they stay, as their prefix has a known size;
+        // others behind the longest one, then moved up.
+        let start = if prefix.parts_follow {
+            PREFIX_SIZE_MAX
+        } else {
+            prefix.write(out).ok_or_else(too_small)?
+        };
+        let values_out = out.get_mut(start..).ok_or_else(too_small)?;
+        let encoded = codec::encode_summed(encoding, self.base, self.new, values_out)?;
+        prefix.tag = encoded.tag as u8;
+        prefix.values_size = u32::try_from(encoded.size).map_err(|_| too_small())?;
+        let (parts_size, compressed) = if prefix.parts_follow {
+            let parts_out = values_out.get_mut(encoded.size..).unwrap_or_default();
+            self.write_parts(parts_out, lz4)?.ok_or_else(too_small)?
+        } else {
+            (0, false)
+        };
+        // Metadata that do not change leave nothing behind.
+        prefix.parts_follow = parts_size > 0;
         let prefix_size = prefix.write(out).ok_or_else(too_small)?;
-        let end = PREFIX_SIZE_MAX + values_size + parts_size;
-        out.copy_within(PREFIX_SIZE_MAX..end, prefix_size);
-        let values = out.get(prefix_size..prefix_size + values_size);
+        if prefix_size < start {
+            out.copy_within(start..start + encoded.size + parts_size, prefix_size);
+        }
+        let values = out.get(prefix_size..prefix_size + encoded.size);
         Ok(WrittenVector {
-            size: prefix_size + values_size + parts_size,
+            size: prefix_size + encoded.size + parts_size,
             compressed,
-            values: Values::from_checked(tag, values.unwrap_or_default(), dim)
+            values: Values::from_checked(encoded.tag, values.unwrap_or_default(), dim)
                 .ok_or_else(too_small)?,
+            change_sum: encoded.change_sum,
         })
+    }
+
+    fn may_have_parts(&self) -> bool {
+        !(self.id.is_empty() && self.graph.is_none() && self.metadata.is_empty())
+    }
+
+    /// Writes id, graph change and metadata: the bytes of all, and whether the metadata are
+    /// compressed; `None` if `out` is too small.
+    fn write_parts(
+        &self,
+        out: &mut [u8],
+        lz4: Option<&mut Lz4Scratch>,
+    ) -> Result<Option<(usize, bool)>, MetadataError> {
+        let Some((id, rest)) = out.split_at_mut_checked(self.id.len()) else {
+            return Ok(None);
+        };
+        id.copy_from_slice(self.id);
+        let Some(graph_size) = self.write_graph(rest) else {
+            return Ok(None);
+        };
+        let rest = rest.get_mut(graph_size..).unwrap_or_default();
+        let (metadata_size, compressed) = metadata::write_section(self.metadata, rest, lz4)?;
+        Ok(Some((
+            self.id.len() + graph_size + metadata_size,
+            compressed,
+        )))
     }
 
     /// Writes the graph change behind its size; the bytes of both.

@@ -120,7 +120,10 @@ impl Sequencer<'_> {
         let row_change = match (shadow, change.base) {
             (Some(shadow), _) => shadow.prepare(slot, is_insert, &written.values)?,
             (None, Base::Zero) => row_sum(change.new),
-            (None, Base::Row(old)) => written.values.exact_change_sum(old, change.new),
+            (None, Base::Row(old)) => match written.change_sum {
+                Some(sum) => sum,
+                None => written.values.exact_change_sum(old, change.new),
+            },
         };
         let digest_change = row_term(slot, row_change)
             .wrapping_add(metadata_change(slot, change.metadata))

@@ -224,7 +224,7 @@ fn refuses_outputs_that_are_too_small() {
     );
     assert_eq!(sequencer.prepare_end(0, &mut [0; 15]), too_small(16, 15));
     assert!(matches!(
-        sequencer.prepare_update(0, &A, &B, &[], &mut [0; 20], None),
+        sequencer.prepare_update(0, &A, &B, &[], &mut [0; 10], None),
         Err(PrepareError::Payload(VectorWriteError::Encode(
             EncodeError::OutputTooSmall { .. }
         )))
