@@ -67,6 +67,9 @@ impl<'a> SparseValues<'a> {
     /// [`ValuesError::Truncated`] and [`ValuesError::IndexOutOfRange`].
     #[inline]
     pub fn parse(bytes: &'a [u8], dim: u32) -> Result<Self, ValuesError> {
+        if has_short_gaps(bytes, dim) {
+            return Ok(Self { bytes });
+        }
         let mut at = 0;
         let mut next = 0_u64;
         loop {
@@ -108,6 +111,19 @@ impl<'a> SparseValues<'a> {
             next: 0,
         }
     }
+}
+
+/// Whether these are changes, at least one, whose gaps have a byte each and whose indices are below
+/// `dim`: without a branch a change.
+#[inline]
+fn has_short_gaps(bytes: &[u8], dim: u32) -> bool {
+    let (changes, rest) = bytes.as_chunks::<5>();
+    let (gaps, any) = changes.iter().fold((0_u64, 0), |(gaps, any), &[gap, ..]| {
+        (gaps + u64::from(gap), any | gap)
+    });
+    // The last index is the sum of all gaps, and one for each change before it.
+    let next = gaps + changes.len() as u64;
+    rest.is_empty() && any < 0x80 && (1..=u64::from(dim)).contains(&next)
 }
 
 impl<'a> IntoIterator for &SparseValues<'a> {

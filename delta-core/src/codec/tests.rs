@@ -54,6 +54,22 @@ fn equal_rows_without_same_are_whole() {
     assert!(Values::parse(tag as u8, &bytes, 100).is_ok());
 }
 
+/// Gaps of a byte each are checked all together: to the last component and no further.
+#[test]
+fn short_gaps_reach_the_last_component() {
+    let bytes = [99, 1, 0, 0, 0, 100, 2, 0, 0, 0, 0, 3, 0, 0, 0];
+    let found = |bytes, dim| SparseValues::parse(bytes, dim).err();
+    assert_eq!(found(&bytes, 202), None);
+    let error = ValuesError::IndexOutOfRange {
+        index: 201,
+        dim: 201,
+    };
+    assert_eq!(found(&bytes, 201), Some(error));
+    let truncated = |offset| Some(ValuesError::Truncated { offset });
+    assert_eq!(found(&bytes[..14], 202), truncated(10));
+    assert_eq!(found(&[], 202), truncated(0));
+}
+
 #[test]
 fn few_changes_are_sparse() {
     let old = [0.0; 400];

@@ -277,7 +277,10 @@ impl<'m, B: Rows> Compactor<'m, B> {
             if has_text {
                 self.work.check_text(number, metadata, id)?;
             }
-            let number = self.work.touch_number(slot, header.prev_sequence)?;
+            let number = match number {
+                Some(number) => number,
+                None => self.work.touch_number(slot, header.prev_sequence)?,
+            };
             if let Some(entry) = self.work.entry_mut(number) {
                 entry.vector_sequence = header.sequence;
                 entry.note_hash(header.vector_id_hash);
