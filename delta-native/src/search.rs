@@ -172,14 +172,20 @@ fn neighbours(store: &SliceStore<'_>, question: &Question) -> Result<Vec<Hit>, R
     Ok(others.take(k).map(hit).collect())
 }
 
-/// Lists above layer 0 of the nodes that a change inserts.
-pub(crate) fn upper_lists(change: Option<Change<'_>>) -> u32 {
-    let edits = change.iter().flat_map(Change::edits);
-    let levels = edits.map(|edit| match edit {
-        Edit::Insert { level, .. } => u32::from(level),
-        _ => 0,
+/// Lists above layer 0 of the node that a record inserts. A change inserts one at most: one that
+/// spells more is refused when it is applied, and asks for no memory here.
+pub(crate) fn upper_lists(payload: &Payload<'_>) -> u32 {
+    let change = match payload {
+        Payload::Insert(vector) | Payload::Update(vector) => vector.graph(),
+        Payload::Reindex(change) => Some(*change),
+        _ => None,
+    };
+    let mut edits = change.iter().flat_map(Change::edits);
+    let level = edits.find_map(|edit| match edit {
+        Edit::Insert { level, .. } => Some(u32::from(level)),
+        _ => None,
     });
-    levels.sum()
+    level.unwrap_or(0)
 }
 
 /// What memory a replica of a whole stream needs.
@@ -225,11 +231,12 @@ impl Needs {
                 let pairs = decoded.map_or(0, |changes| changes.as_bytes().len());
                 self.attribute_bytes += 2 * (BLOB_SIZE + vector.id().len() + 2 * pairs);
                 self.slots += u32::from(matches!(record.payload(), Payload::Insert(_)));
-                self.upper_blocks += upper_lists(vector.graph());
             }
-            Payload::Reindex(change) => self.upper_blocks += upper_lists(Some(*change)),
             _ => {}
         }
+        self.upper_blocks = self
+            .upper_blocks
+            .saturating_add(upper_lists(record.payload()));
         Ok(())
     }
 
@@ -271,6 +278,15 @@ mod tests {
         assert!(answer.hits.iter().all(|hit| hit.slot != 3));
         assert!(answer.hits.is_sorted_by_key(|hit| hit.distance));
         assert!(!answer.by_graph);
+    }
+
+    #[test]
+    fn a_change_asks_for_the_lists_of_one_node() {
+        let inserts = [3, 31].map(|level| Edit::Insert { slot: 0, level });
+        let mut bytes = [0; 64];
+        let size = delta_core::graph::encode::encode_edits(inserts, &mut bytes).unwrap();
+        let change = Change::parse(&bytes[..size]).unwrap();
+        assert_eq!(upper_lists(&Payload::Reindex(change)), 3);
     }
 
     #[test]

@@ -95,7 +95,9 @@ impl<'m> Adjacency<'m> {
         let width = usize::from(self.shape().degree0_max);
         for slot in change.linked() {
             let slot = slot as usize;
-            let list = self.buffers.neighbours0.get(slot * width..);
+            // No product of what is not a node: it may not fit this target's words.
+            let start = slot.saturating_mul(width);
+            let list = self.buffers.neighbours0.get(start..);
             prefetch(list.and_then(|list| list.get(..width)).unwrap_or(&[]));
             prefetch(self.buffers.degrees0.get(slot..=slot).unwrap_or(&[]));
             prefetch(self.buffers.levels.get(slot..=slot).unwrap_or(&[]));

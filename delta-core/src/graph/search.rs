@@ -3,11 +3,14 @@
 //! Distances are pinned ([`kernel::distance`](crate::kernel::distance)) and equal ones are ordered
 //! by slot, so what is found depends on the graph's bytes, the rows' bits and `ef` alone.
 
+mod pool;
+
 use core::fmt;
 
 use super::Adjacency;
 use crate::kernel::distance::{Query, order_key};
 use crate::simd::{Job, Vector, prefetch};
+use pool::Pool;
 
 /// The longest list: its length is a u8.
 const DEGREE_MAX: usize = u8::MAX as usize;
@@ -79,8 +82,9 @@ pub struct SearchScratch<'s> {
 }
 
 impl<'s> SearchScratch<'s> {
-    /// `visited` needs a word for every node, `pool` at least `ef` candidates. Tombstones that a
-    /// search meets take candidates of their own: give twice `ef` where a graph has many. O(nodes).
+    /// `visited` needs a word for every node, `pool` twice as many candidates as the greatest `ef`:
+    /// tombstones that a search meets wait in places of their own. A larger scratch changes
+    /// no answer. O(nodes).
     pub fn new(pool: &'s mut [Candidate], visited: &'s mut [u16]) -> Self {
         visited.fill(0);
         Self {
@@ -150,8 +154,8 @@ impl Adjacency<'_> {
     ) -> Result<usize, SearchError> {
         let ef = ef.max(out.len()).max(1);
         let nodes = self.node_count() as usize;
-        if scratch.pool.len() < ef || scratch.visited.len() < nodes {
-            let candidates = ef;
+        let candidates = ef.saturating_mul(2);
+        if scratch.pool.len() < candidates || scratch.visited.len() < nodes {
             return Err(SearchError::Scratch { candidates, nodes });
         }
         let Some(entry) = self.entry() else {
@@ -195,7 +199,7 @@ impl<R: Rows + ?Sized> Job for Search<'_, '_, R> {
         let (slot, best) = descend(graph, self.entry, &ranks);
         let epoch = scratch.next_epoch();
         let mut pool = Pool {
-            candidates: scratch.pool,
+            candidates: scratch.pool.get_mut(..2 * self.ef).unwrap_or_default(),
             len: 0,
             live: 0,
             ef: self.ef,
@@ -307,69 +311,4 @@ fn first_met<'m>(
 fn visit(visited: &mut [u16], slot: u32, epoch: u16) -> bool {
     let word = visited.get_mut(slot as usize);
     word.is_some_and(|word| core::mem::replace(word, epoch) != epoch)
-}
-
-/// The candidates worth keeping: nothing behind the `ef`-th that is live.
-struct Pool<'p> {
-    candidates: &'p mut [Candidate],
-    len: usize,
-    /// Live ones among them.
-    live: usize,
-    ef: usize,
-}
-
-impl Pool<'_> {
-    /// Takes a candidate at its place, which it returns; `usize::MAX` if it is too far.
-    #[inline]
-    fn offer(&mut self, rank: u64, is_live: bool) -> usize {
-        let is_full = self.live == self.ef || self.len == self.candidates.len();
-        if is_full && self.last().is_some_and(|last| last.rank < rank) {
-            return usize::MAX;
-        }
-        if self.len == self.candidates.len() {
-            self.pop();
-        }
-        let used = self.candidates.get_mut(..=self.len).unwrap_or_default();
-        let (_, before) = used.split_last().unwrap_or((&Candidate::default(), &[]));
-        let place = before.partition_point(|candidate| candidate.rank < rank);
-        used.copy_within(place..self.len, place + 1);
-        if let Some(candidate) = used.get_mut(place) {
-            *candidate = Candidate {
-                rank,
-                is_live,
-                is_expanded: false,
-            };
-        }
-        self.len += 1;
-        self.live += usize::from(is_live);
-        while self.live > self.ef
-            || self.live == self.ef && self.last().is_some_and(|last| !last.is_live)
-        {
-            self.pop();
-        }
-        place
-    }
-
-    /// Marks the nearest candidate from `next` on that is not expanded, and returns its slot.
-    #[inline]
-    fn expand(&mut self, next: &mut usize) -> Option<u32> {
-        loop {
-            let candidate = self.candidates.get_mut(..self.len)?.get_mut(*next)?;
-            *next += 1;
-            if !candidate.is_expanded {
-                candidate.is_expanded = true;
-                return Some(candidate.neighbour().slot);
-            }
-        }
-    }
-
-    #[inline]
-    fn last(&self) -> Option<&Candidate> {
-        self.candidates.get(self.len.checked_sub(1)?)
-    }
-
-    fn pop(&mut self) {
-        self.live -= usize::from(self.last().is_some_and(|last| last.is_live));
-        self.len -= 1;
-    }
 }

@@ -75,7 +75,7 @@ impl Log {
     /// See [`LogError`].
     pub fn new(name: &str, frames: Vec<u8>) -> Result<Self, LogError> {
         let (mut dim, mut slots, mut end, mut frame_size_max) = (0, 0, 0, 0);
-        let (mut graph, mut lists) = (None, 0);
+        let (mut graph, mut lists) = (None, 0_u32);
         let mut entries = Vec::new();
         for record in StreamReader::new(&frames) {
             let record = record?;
@@ -96,13 +96,10 @@ impl Log {
                     (dim, graph) = (of_rows, declared);
                 }
                 // Slots are 32-bit numbers without gaps, which a replica checks.
-                Payload::Insert(vector) => {
-                    slots += 1;
-                    lists += upper_lists(vector.graph());
-                }
-                Payload::Reindex(change) => lists += upper_lists(Some(change)),
+                Payload::Insert(_) => slots += 1,
                 _ => {}
             }
+            lists = lists.saturating_add(upper_lists(record.payload()));
             end += record.size();
             frame_size_max = frame_size_max.max(record.size());
             entries.push(Entry {

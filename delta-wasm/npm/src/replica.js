@@ -63,8 +63,9 @@ export function planApply(plan, { sizes, contextBytes, stagingBytes, source, gra
     found: plan.take("found", 8 * FOUND_MAX),
     foundMax: FOUND_MAX,
     ...(graph && {
-      kept: plan.take("kept", 16 * KEPT_MAX),
-      keptMax: KEPT_MAX,
+      // Twice: tombstones that a search meets wait in places of their own.
+      kept: plan.take("kept", 2 * 16 * KEPT_MAX),
+      keptMax: 2 * KEPT_MAX,
       met: plan.take("met", 2 * sizes.capacity),
       graph: { ...graph, address: plan.take("graph", graph.bytes) },
     }),

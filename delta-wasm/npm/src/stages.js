@@ -358,8 +358,9 @@ export class ApplyStage extends Stage {
     }
     // Without a graph an `ef` of the caller's is refused by the module, which knows why.
     const kept = exact ? 0 : graph ? Math.max(ef ?? EF, k) : (ef ?? 0);
-    if (graph && kept > this.layout.keptMax) {
-      const message = `ef or k is ${kept}: a search keeps at most ${this.layout.keptMax} nodes`;
+    const keptMax = this.layout.keptMax / 2;
+    if (graph && kept > keptMax) {
+      const message = `ef or k is ${kept}: a search keeps at most ${keptMax} nodes`;
       throw new DeltaError("ARGUMENT", message);
     }
     const queryAt = this.put(bytes, 0);

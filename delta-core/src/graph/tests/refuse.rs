@@ -4,7 +4,7 @@ use super::{Memory, SMALL, bytes, four_nodes, link, patch, replace};
 use crate::graph::{
     Edit, EditError, EditError as E,
     digest::graph_digest,
-    encode::{Change, ChangeError},
+    encode::{Change, ChangeError, InsertWriter, Link},
 };
 
 fn refusal(edits: &[Edit<'_>]) -> EditError {
@@ -264,4 +264,20 @@ fn a_digest_that_its_writer_does_not_say() {
     prepared.unwrap().commit();
     assert_eq!(graph.digest(), predicted);
     assert_eq!(graph.neighbours(0, 3), Some(&[0, 2][..]));
+}
+
+/// Neighbours that no memory has are asked for before they are checked.
+#[test]
+fn neighbours_beyond_all_memory_are_prefetched_and_refused() {
+    let mut memory = Memory::new(SMALL);
+    let mut graph = four_nodes(&mut memory);
+    for slot in [1 << 30, i32::MAX.cast_unsigned(), u32::MAX - 1] {
+        let mut bytes = [0; 32];
+        let mut writer = InsertWriter::new(&mut bytes, 4, 0, false).unwrap();
+        writer.layer(&[slot], &[Link::default()]).unwrap();
+        let size = writer.finish().unwrap();
+        let change = Change::parse(&bytes[..size]).unwrap();
+        graph.prefetch(change);
+        assert_eq!(graph.apply(change), Err(E::MissingNode { slot }));
+    }
 }

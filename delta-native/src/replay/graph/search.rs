@@ -15,8 +15,6 @@ use crate::stream::Stream;
 const QUERIES: usize = 1_000;
 /// Neighbours asked for.
 pub(super) const COUNT: usize = 10;
-/// Candidates for each one that counts: room for the tombstones among them.
-const POOL: usize = 4;
 
 /// A graph over rows, searched by Delta's search.
 pub(super) struct Side<'s> {
@@ -78,7 +76,7 @@ pub(super) fn by_graph(
     ef: usize,
 ) -> Result<Answers, ReplayError> {
     let unit = vector_unit();
-    let mut pool = vec![Candidate::default(); POOL * ef.max(COUNT)];
+    let mut pool = vec![Candidate::default(); 2 * ef.max(COUNT)];
     let mut visited = vec![0; side.graph.node_count() as usize];
     let mut scratch = SearchScratch::new(&mut pool, &mut visited);
     answers(queries, |query, found| {
