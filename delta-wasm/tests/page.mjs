@@ -31,8 +31,8 @@ let server;
 let context;
 
 /** Serves the sample's first records at once and the others at a rate; where it listens. */
-async function serve({ first, rate, port = 0 }) {
-  const options = ["serve", frames, "--port", port, "--first", first, "--rate", rate];
+async function serve({ file = frames, first, rate, port = 0 }) {
+  const options = ["serve", file, "--port", port, "--first", first, "--rate", rate];
   const process = spawn(DELTA_COMMAND, [...options, "--site", SITE].map(String), {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -71,6 +71,13 @@ async function open() {
   return { page, seen };
 }
 
+/** Writes the sample to `file` as frames, with further `options`; how many records it has. */
+function exported(file, ...options) {
+  const sample = "delta-native/sample/book_docs";
+  const said = execFileSync(DELTA_COMMAND, ["export", sample, "-o", file, ...options]);
+  return Number(said.toString().match(/(\d+) records/)[1]);
+}
+
 const state = (page) => page.textContent("#state");
 const figure = (page, name) => page.textContent(`[data-figure="${name}"]`);
 const untilState = (page, wanted) =>
@@ -94,9 +101,9 @@ const shown = (page) =>
   });
 
 /** The page shows what the native replica of the same records finds. */
-async function assertAsNative(page) {
+async function assertAsNative(page, file = frames) {
   const { sequence, of, hits } = await shown(page);
-  const options = ["search", frames, of, "--records", sequence, "--json"].map(String);
+  const options = ["search", file, of, "--records", sequence, "--json"].map(String);
   const native = JSON.parse(execFileSync(DELTA_COMMAND, options));
   assert.equal(native.records, sequence);
   const nativeHits = native.hits.map(({ slot, distance_bits }) => [slot, distance_bits]);
@@ -108,9 +115,7 @@ async function assertAsNative(page) {
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "delta-page-"));
   frames = join(folder, "book_docs.delta");
-  const sample = "delta-native/sample/book_docs";
-  const said = execFileSync(DELTA_COMMAND, ["export", sample, "-o", frames], { encoding: "utf8" });
-  total = Number(said.match(/(\d+) records/)[1]);
+  total = exported(frames);
   context = await chromium.launchPersistentContext(join(folder, "profile"), {
     executablePath: DELTA_CHROMIUM,
     args: FLAGS,
@@ -218,6 +223,22 @@ test("a server whose stream the replica is ahead of gives a fresh start", async 
   assert.equal(await figure(page, "Restarts"), "1");
   await assertAsNative(page);
   assert.ok((await shown(page)).sequence < 400);
+  await page.close();
+  await stop(server);
+});
+
+test("a stream with a graph is searched by it", async () => {
+  const file = join(folder, "graph.delta");
+  const records = exported(file, "--graph");
+  server = await serve({ file, first: 300, rate: 200 });
+  const { page, seen } = await open();
+  assert.match(await page.textContent("#how"), /by the graph/);
+  await assertAsNative(page, file);
+  await untilState(page, "ended");
+  const native = await assertAsNative(page, file);
+  assert.equal(native.records, records);
+  assert.equal(await figure(page, "Digest"), native.digest);
+  assert.deepEqual(seen.errors, []);
   await page.close();
   await stop(server);
 });

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use delta_native::output::AtomicFile;
-use delta_native::replay::export;
+use delta_native::replay::{export, export_with_graph};
 use delta_native::stream::Stream;
+
+use super::graph::GraphArgs;
 
 /// Write an update stream as a file of frames
 ///
@@ -20,13 +22,19 @@ pub(crate) struct Args {
     /// The file to write; it appears whole or not at all
     #[arg(short, long, value_name = "X.delta")]
     output: PathBuf,
+    #[command(flatten)]
+    graph: GraphArgs,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let stream = Stream::load(&args.stream)
         .with_context(|| format!("cannot load the stream {}", args.stream.display()))?;
     let mut file = AtomicFile::create(&args.output)?;
-    let exported = export(&stream, &mut file).context("cannot export the stream")?;
+    let exported = match args.graph.options() {
+        None => export(&stream, &mut file).context("cannot export the stream")?,
+        Some(options) => export_with_graph(&stream, &options, &mut file)
+            .context("cannot export the stream with its graph")?,
+    };
     file.commit()?;
     super::print(
         format!(

@@ -8,6 +8,7 @@ mod apply;
 mod completions;
 mod diff;
 mod export;
+mod graph;
 mod inspect;
 mod replay;
 mod search;

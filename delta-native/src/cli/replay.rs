@@ -8,13 +8,12 @@ use std::time::Duration;
 use anyhow::Context;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use delta_core::codec::{Bound, CodecSet, Encoding, Tag};
-use delta_native::index::{IndexKind, LINKS_MAX};
 use delta_native::replay::stages::run_stages;
-use delta_native::replay::{
-    GraphOptions, Options, Report, Synthetic, SyntheticReport, replay, replay_synthetic,
-};
+use delta_native::replay::{Options, Report, Synthetic, SyntheticReport, replay, replay_synthetic};
 use delta_native::{sample, stream::Stream};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use super::graph::GraphArgs;
 
 /// Replay update streams into replicas and compare these bit for bit
 ///
@@ -55,42 +54,6 @@ pub(crate) struct Args {
     graph: GraphArgs,
     #[command(flatten)]
     stages: super::stages::StageArgs,
-}
-
-/// An index whose graph travels with the rows.
-#[derive(Debug, Default, clap::Args)]
-#[command(next_help_heading = "Graph")]
-struct GraphArgs {
-    /// Build a real index from the stream, replicate its graph too, compare it edge for edge and
-    /// search both sides
-    #[arg(long)]
-    graph: bool,
-    /// The index
-    #[arg(long, requires = "graph", value_parser = IndexKind::ALL.map(IndexKind::name))]
-    index: Option<String>,
-    /// Neighbours of a node; layer 0 has twice as many
-    #[arg(long, requires = "graph", value_name = "LINKS",
-          value_parser = clap::value_parser!(u8).range(2..=i64::from(LINKS_MAX)))]
-    m: Option<u8>,
-    /// Candidates kept while a node is linked, and while searching
-    #[arg(long, requires = "graph", value_name = "CANDIDATES",
-          value_parser = clap::value_parser!(u32).range(1..))]
-    ef: Option<u32>,
-}
-
-impl GraphArgs {
-    fn options(&self) -> Option<GraphOptions> {
-        let default = GraphOptions::default();
-        let named = |kind: &IndexKind| self.index.as_deref() == Some(kind.name());
-        self.graph.then(|| GraphOptions {
-            index: IndexKind::ALL
-                .into_iter()
-                .find(named)
-                .unwrap_or(default.index),
-            links: self.m.unwrap_or(default.links),
-            ef: self.ef.unwrap_or(default.ef),
-        })
-    }
 }
 
 fn two_numbers(text: &str) -> Result<(u32, u32), String> {

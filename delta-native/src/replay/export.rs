@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use delta_core::payload::control::CONTROL_SIZE;
 use delta_core::pipeline::sequencer::{Position, PrepareError, Prepared, Sequencer, SlotState};
 
+use super::ReplayError;
+use super::graph::{self, GraphOptions};
 use super::primary::Primary;
 use crate::memory::{OutOfMemory, filled};
 use crate::stream::{Event, Operation, Stream};
@@ -24,6 +26,9 @@ pub enum ExportError {
         /// Why.
         error: PrepareError,
     },
+    /// The stream was not replicated with a graph.
+    #[error(transparent)]
+    Replay(#[from] Box<ReplayError>),
     /// The output was not written.
     #[error("cannot write the frames")]
     Write(#[source] io::Error),
@@ -93,6 +98,36 @@ pub fn export(stream: &Stream, out: &mut impl Write) -> Result<Exported, ExportE
         sequencer.prepare_end(events as u64, payload)
     })?;
     Ok(frames.exported)
+}
+
+/// As [`export`], with the graph of an index that is built of the stream: records carry their
+/// links, as `delta replay --graph` sends them. All frames are in memory before one is written.
+///
+/// # Errors
+/// See [`ExportError`].
+///
+/// ```
+/// # #[cfg(feature = "hnsw-stable")] {
+/// use delta_native::replay::{GraphOptions, export_with_graph};
+/// let stream = &delta_native::sample::streams()?[1];
+/// let mut frames = Vec::new();
+/// let exported = export_with_graph(stream, &GraphOptions::default(), &mut frames)?;
+/// assert_eq!(exported.bytes, frames.len() as u64);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn export_with_graph(
+    stream: &Stream,
+    options: &GraphOptions,
+    out: &mut impl Write,
+) -> Result<Exported, ExportError> {
+    let (frames, end) = graph::frames(stream, options).map_err(Box::new)?;
+    out.write_all(&frames).map_err(ExportError::Write)?;
+    Ok(Exported {
+        records: end.sequence,
+        bytes: frames.len() as u64,
+        digest: end.digest,
+    })
 }
 
 struct FrameWriter<'a, W> {

@@ -32,7 +32,7 @@ use crate::region::RegionError;
 use crate::stream::Stream;
 use pass::Mode;
 
-pub use export::{ExportError, Exported, export};
+pub use export::{ExportError, Exported, export, export_with_graph};
 pub use graph::{GraphOptions, GraphReport, PerSide};
 pub use report::{Memory, Report};
 pub use synthetic::{Synthetic, SyntheticError, SyntheticReport, replay_synthetic};

@@ -16,21 +16,19 @@ mod report;
 mod search;
 #[cfg(test)]
 mod tests;
+mod timing;
 mod writer;
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use delta_core::codec::lz4::Lz4Scratch;
-use delta_core::graph::encode::Change;
 use delta_core::graph::search::SliceRows;
 use delta_core::graph::{Adjacency, GraphParameters};
-use delta_core::header::Operation;
 use delta_core::kernel::distance::Metric;
-use delta_core::pipeline::apply::{Applier, Apply, PollError};
+use delta_core::pipeline::apply::{Applier, Apply};
 use delta_core::pipeline::capture::Capture;
 use delta_core::pipeline::sequencer::{Position, Sequencer, SlotState};
-use delta_core::record::Record;
 use delta_core::ring::{Consumer, Mem, Region};
 use delta_core::store::{Replica, ReplicaGraph, SliceStore};
 
@@ -43,6 +41,7 @@ use crate::stream::Stream;
 use memory::ReplicaMemory;
 use recorder::Recorder;
 use search::{Side, by_graph, by_index, exact, queries, recall};
+use timing::Timing;
 use writer::{Written, write_all};
 
 pub use report::{GraphReport, PerSide};
@@ -70,20 +69,80 @@ impl Default for GraphOptions {
 
 /// Replays `stream` with the index that `options` name.
 pub(super) fn run(stream: &Stream, options: &GraphOptions) -> Result<GraphReport, ReplayError> {
+    with_index(stream, options, Reporting)
+}
+
+/// The frames that `stream` becomes with the index that `options` name, and where they end.
+pub(super) fn frames(
+    stream: &Stream,
+    options: &GraphOptions,
+) -> Result<(Vec<u8>, Position), ReplayError> {
+    with_index(stream, options, Framing)
+}
+
+/// What is made of a stream that was replicated with its graph.
+trait Outcome {
+    type Output;
+
+    fn of<I: VectorIndex, M: Mem>(
+        self,
+        stream: &Stream,
+        applied: Position,
+        findings: Findings<'_, '_, '_, I, M>,
+    ) -> Result<Self::Output, ReplayError>;
+}
+
+struct Reporting;
+
+impl Outcome for Reporting {
+    type Output = GraphReport;
+
+    fn of<I: VectorIndex, M: Mem>(
+        self,
+        stream: &Stream,
+        applied: Position,
+        findings: Findings<'_, '_, '_, I, M>,
+    ) -> Result<GraphReport, ReplayError> {
+        let timing = Timing::of(stream, findings.parameters, &findings.recorder)?;
+        findings.report(stream, applied, &timing)
+    }
+}
+
+struct Framing;
+
+impl Outcome for Framing {
+    type Output = (Vec<u8>, Position);
+
+    fn of<I: VectorIndex, M: Mem>(
+        self,
+        _: &Stream,
+        applied: Position,
+        findings: Findings<'_, '_, '_, I, M>,
+    ) -> Result<Self::Output, ReplayError> {
+        Ok((findings.recorder.stream, applied))
+    }
+}
+
+fn with_index<O: Outcome>(
+    stream: &Stream,
+    options: &GraphOptions,
+    outcome: O,
+) -> Result<O::Output, ReplayError> {
     match options.index {
         #[cfg(feature = "hnsw-stable")]
-        IndexKind::HnswStable => run_with::<crate::index::HnswStable>(stream, options),
+        IndexKind::HnswStable => run_with::<crate::index::HnswStable, O>(stream, options, outcome),
         #[cfg(feature = "usearch")]
-        IndexKind::Usearch => run_with::<crate::index::Usearch>(stream, options),
+        IndexKind::Usearch => run_with::<crate::index::Usearch, O>(stream, options, outcome),
         #[cfg(not(all(feature = "hnsw-stable", feature = "usearch")))]
         index => Err(ReplayError::IndexMissing { index }),
     }
 }
 
-fn run_with<I: VectorIndex>(
+fn run_with<I: VectorIndex, O: Outcome>(
     stream: &Stream,
     options: &GraphOptions,
-) -> Result<GraphReport, ReplayError> {
+    outcome: O,
+) -> Result<O::Output, ReplayError> {
     let parameters = IndexParameters {
         dim: stream.dim(),
         nodes_max: stream.slots(),
@@ -112,14 +171,13 @@ fn run_with<I: VectorIndex>(
         &mut store,
     )?;
 
-    let timing = Timing::of(stream, &parameters, &recorder)?;
-    Findings {
+    let findings = Findings {
         parameters: &parameters,
         written: &written,
         store: &store,
-        recorder: &recorder,
-    }
-    .report(stream, applied, &timing)
+        recorder,
+    };
+    outcome.of(stream, applied, findings)
 }
 
 /// What the writer has at the end, what the replica's side counted, and where that ended.
@@ -152,102 +210,12 @@ fn replicate<'m, 's, I: VectorIndex, M: Mem + Send>(
     pass::both(written, applied)
 }
 
-/// Times each is measured; the median counts.
-const PASSES: usize = 3;
-
-struct Timing {
-    apply_ms: f64,
-    insert_ns: f64,
-    links_ms: f64,
-}
-
-impl Timing {
-    /// What travelled, applied again on this thread alone, whole and then its links alone.
-    fn of(
-        stream: &Stream,
-        parameters: &IndexParameters,
-        recorder: &Recorder,
-    ) -> Result<Self, ReplayError> {
-        let mut memory = ReplicaMemory::new(stream, parameters)?;
-        let mut records = [[0.0; 2]; PASSES];
-        for pass in &mut records {
-            *pass = apply_records(&mut memory.store(), recorder)?;
-        }
-        let mut links = [[0.0]; PASSES];
-        for pass in &mut links {
-            *pass = [apply_links(memory.empty_graph(), recorder)?];
-        }
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let inserts = recorder.inserts.max(1) as f64;
-        let [apply_ms, insert_ms] = median(records);
-        let [links_ms] = median(links);
-        Ok(Self {
-            apply_ms,
-            insert_ns: insert_ms * 1e6 / inserts,
-            links_ms,
-        })
-    }
-}
-
-/// The median of each figure.
-fn median<const N: usize>(passes: [[f64; N]; PASSES]) -> [f64; N] {
-    std::array::from_fn(|figure| {
-        let mut values = passes.map(|pass| pass.get(figure).copied().unwrap_or_default());
-        values.sort_unstable_by(f64::total_cmp);
-        values.get(PASSES / 2).copied().unwrap_or_default()
-    })
-}
-
-/// Checks and applies all records; milliseconds of all, and of the inserts.
-fn apply_records(store: &mut SliceStore<'_>, recorder: &Recorder) -> Result<[f64; 2], ReplayError> {
-    let mut scratch = vec![0; Applier::scratch_size_max(store.dim())];
-    let mut applier = Applier::new(Position::START, &mut scratch);
-    let mut rest = recorder.stream.as_slice();
-    let start = Instant::now();
-    let (mut inserts, mut run) = (Duration::ZERO, None);
-    while !rest.is_empty() {
-        let (record, after) =
-            Record::split(rest).map_err(|error| ReplayError::Apply(PollError::Record(error)))?;
-        // The clock is read where a run of inserts begins and where it ends.
-        match (record.header().operation == Operation::Insert, run) {
-            (true, None) => run = Some(Instant::now()),
-            (false, Some(since)) => {
-                inserts += Instant::elapsed(&since);
-                run = None;
-            }
-            _ => {}
-        }
-        applier
-            .apply_delta(&record, store)
-            .map_err(|error| ReplayError::Apply(PollError::Apply(error)))?;
-        rest = after;
-    }
-    Ok([start.elapsed(), inserts].map(|time| time.as_secs_f64() * 1e3))
-}
-
-/// Checks and makes the graph changes alone; milliseconds of all.
-fn apply_links(mut graph: Adjacency<'_>, recorder: &Recorder) -> Result<f64, ReplayError> {
-    let start = Instant::now();
-    let mut rest = recorder.changes.as_slice();
-    while let Some((size, after)) = rest.split_first_chunk() {
-        let size = u32::from_le_bytes(*size) as usize;
-        let (change, after) = after.split_at_checked(size).unwrap_or_default();
-        // It was checked when its record was.
-        if let Ok(change) = Change::parse(change) {
-            graph.prefetch(change);
-            graph.apply(change).map_err(ReplayError::Links)?;
-        }
-        rest = after;
-    }
-    Ok(start.elapsed().as_secs_f64() * 1e3)
-}
-
 /// Both sides at the end of the stream.
 struct Findings<'f, 'm, 's, I, M: Mem> {
     parameters: &'f IndexParameters,
     written: &'f Written<'m, 's, I, M>,
     store: &'f SliceStore<'f>,
-    recorder: &'f Recorder,
+    recorder: Recorder,
 }
 
 impl<I: VectorIndex, M: Mem> Findings<'_, '_, '_, I, M> {
@@ -291,7 +259,7 @@ impl<I: VectorIndex, M: Mem> Findings<'_, '_, '_, I, M> {
             insert_change_bytes,
             edges_removed,
             ..
-        } = *self.recorder;
+        } = self.recorder;
         let memory_bytes = graph.shape().memory_bytes().unwrap_or(0);
         Ok(GraphReport {
             index: I::KIND.name(),

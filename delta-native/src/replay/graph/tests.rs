@@ -31,6 +31,40 @@ fn hnsw_stable_is_replicated_with_its_updates_and_deletes() {
     is_replicated(&Stream::clustered(600, 24).unwrap(), IndexKind::HnswStable);
 }
 
+#[cfg(feature = "hnsw-stable")]
+#[test]
+fn exported_frames_lead_a_replica_to_the_rows_and_the_graph() {
+    use delta_core::stream::StreamReader;
+
+    let stream = &sample::streams().unwrap()[0];
+    let options = GraphOptions {
+        links: 8,
+        ..GraphOptions::default()
+    };
+    let mut frames = Vec::new();
+    let exported = crate::replay::export_with_graph(stream, &options, &mut frames).unwrap();
+    let parameters = IndexParameters {
+        dim: stream.dim(),
+        nodes_max: stream.slots(),
+        links: options.links,
+        ef: options.ef,
+        metric: Metric::SquaredL2,
+    };
+    let mut memory = ReplicaMemory::new(stream, &parameters).unwrap();
+    let mut store = memory.store();
+    let mut scratch = vec![0; Applier::scratch_size_max(stream.dim())];
+    let mut applier = Applier::new(Position::START, &mut scratch);
+    for record in StreamReader::new(&frames) {
+        applier.apply_delta(&record.unwrap(), &mut store).unwrap();
+    }
+    assert_eq!(exported.records, stream.len() as u64 + 2);
+    assert_eq!(exported.bytes, frames.len() as u64);
+    assert_eq!(applier.current_position().digest, exported.digest);
+    assert_eq!(delta_core::store::state_digest(&store), exported.digest);
+    let graph = store.graph().unwrap().adjacency();
+    assert!(graph.node_count() > 0 && graph.edge_count() > u64::from(graph.node_count()));
+}
+
 #[cfg(feature = "usearch")]
 #[test]
 fn usearch_is_replicated_with_its_updates_and_deletes() {
