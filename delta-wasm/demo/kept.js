@@ -17,11 +17,16 @@ export async function openKept() {
   }
 }
 
-class Kept {
+export class Kept {
   #file;
+  #bytesMax;
+  /** A batch was not kept: what comes behind it would leave a gap. */
+  #isOver = false;
 
-  constructor(file) {
+  /** @param file none: nothing is kept */
+  constructor(file, bytesMax = KEPT_MAX) {
     this.#file = file;
+    this.#bytesMax = bytesMax;
     this.bytes = file?.getSize() ?? 0;
   }
 
@@ -36,20 +41,30 @@ class Kept {
     }
   }
 
-  /** Keeps whole frames. A disk that is full keeps what it has. */
+  /** Keeps whole frames. A disk that is full keeps what it has, until `cut(0)`. */
   add(frames) {
-    if (!this.#file || this.bytes + frames.length > KEPT_MAX) return;
+    if (!this.#file || this.#isOver) return;
+    if (this.#write(frames)) {
+      this.bytes += frames.length;
+      return;
+    }
+    this.#isOver = true;
+    this.cut(this.bytes);
+  }
+
+  /** Writes behind what is kept; whether all of it. */
+  #write(frames) {
+    if (this.bytes + frames.length > this.#bytesMax) return false;
     try {
-      const written = this.#file.write(frames, { at: this.bytes });
-      if (written === frames.length) this.bytes += written;
-      else this.cut(this.bytes);
+      return this.#file.write(frames, { at: this.bytes }) === frames.length;
     } catch {
-      this.cut(this.bytes);
+      return false;
     }
   }
 
-  /** Leaves the first `bytes` alone. */
+  /** Leaves the first `bytes` alone; with 0 the keeping begins anew. */
   cut(bytes) {
+    if (bytes === 0) this.#isOver = false;
     this.bytes = bytes;
     this.#file?.truncate(bytes);
   }

@@ -1,6 +1,7 @@
 // Follows the stream: fetches frames, applies them to a replica, answers what the page asks.
 
 import { createReplica, FrameReader } from "./delta-wasm/src/index.js";
+import { entryOf } from "./entry.js";
 import { openKept } from "./kept.js";
 
 const TELL_MS = 100;
@@ -89,12 +90,7 @@ async function startAnew() {
   await openReplica();
 }
 
-/** What a person reads of an entry. Values of metadata are JSON, as in the stream's file. */
-function entry(slot) {
-  const { meta = "{}" } = replica.metadata(slot);
-  const { h = "", rel = "" } = JSON.parse(meta);
-  return { slot, id: replica.id(slot), heading: String(h), version: String(rel) };
-}
+const entry = (slot) => entryOf(slot, replica.id(slot), replica.metadata(slot));
 
 function find(text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
