@@ -47,6 +47,7 @@ async function pass({ sizes, events, rows, source }, oneInFlight) {
   });
   const [position] = await pipeline.replicaPositions();
   const [digest] = await pipeline.replicaDigests();
+  const [counters] = await pipeline.replicaCounters();
   await pipeline.checkIntegrity();
   const [{ pieces, memory }] = pipeline.layout();
   const replica = pieces.find(({ name }) => name === "replica rows");
@@ -60,7 +61,27 @@ async function pass({ sizes, events, rows, source }, oneInFlight) {
   }
   await worker.terminate();
   await pipeline.close();
-  return { ...written, digest, difference, pieces };
+  const reader = {
+    records: Number(counters.applied),
+    duplicates: Number(counters.duplicates),
+    // A refused record would have ended the pipeline.
+    refused: 0,
+    backpressure_us: 0,
+    lag_records: Number(written.position.sequence - position.sequence),
+  };
+  const traffic = { writer: written.traffic, reader };
+  return { ...written, traffic, digest, difference, pieces };
+}
+
+/**
+ * What both ends counted. The modules count no bytes: those of the records are measured ones, which
+ * are the same, and the reader's are the writer's if it has applied as many records.
+ */
+function trafficOf({ writer, reader }, { records, encoded }) {
+  const encodedOf = (end) => (end.records === records ? encoded : 0);
+  const rawOf = (end) => (end.records === writer.records ? writer.raw_bytes : 0);
+  const all = (end) => ({ ...end, raw_bytes: rawOf(end), encoded_bytes: encodedOf(end) });
+  return { writer: all(writer), reader: all(reader) };
 }
 
 function varint(bytes, at) {
@@ -76,13 +97,20 @@ async function measure({ sizes, events, rows }) {
   const stagingBytes = ring.payloadBytes / 2 + 65_536;
   const { capture, process } = await openStages({ ...sizes, ring, stagingBytes });
   const updates = [];
-  const total = { records: 2, wire: 0, metadata: 0 };
+  const total = { records: 0, encoded: 0, wire: 0, metadata: 0 };
   const add = (valueBytes, wireBytes) => updates.push({ valueBytes, wireBytes });
-  captureGroup.time = undefined;
-  for (const group of groups(events, batch)) {
-    captureGroup(capture, group, rows, batch);
+  const take = () => {
     const frame = process.take();
     total.records += 1;
+    total.encoded += frame.length;
+    return frame;
+  };
+  captureGroup.time = undefined;
+  capture.start();
+  take();
+  for (const group of groups(events, batch)) {
+    captureGroup(capture, group, rows, batch);
+    const frame = take();
     const payload = frame.subarray(HEADER_SIZE);
     const { operation } = frameHeader(frame);
     if (operation === "update") {
@@ -104,6 +132,8 @@ async function measure({ sizes, events, rows }) {
       add(1 + size, share + at - start);
     }
   }
+  capture.end(total.records - 1);
+  take();
   return { updates, total };
 }
 
@@ -159,12 +189,15 @@ async function replay(path, name) {
     latency_ns_p99: Math.round(percentile(latencies, 99) * 1e6),
     memory: {
       primary_bytes: bytesOf(pieces, /^primary (rows|slots|states)/),
+      // The modules have no lossy streams.
+      shadow_bytes: 0,
       replica_bytes: bytesOf(pieces, /^replica (rows|slots)/),
       ring_bytes: bytesOf(pieces, /^ring/),
       attributes_bytes: bytesOf(pieces, /attributes$/),
       stream_bytes: (await readFile(path)).length + stream.rows.length,
       measurement_bytes: 16 * updates.length + latencies.byteLength,
     },
+    traffic: trafficOf(throughput.traffic, total),
     replica_identical: difference === undefined,
     difference,
     digest: throughput.digest.toString(16).padStart(16, "0"),

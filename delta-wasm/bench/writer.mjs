@@ -10,6 +10,7 @@ const { handle, events, rows, batch, oneInFlight } = workerData;
 const writer = await openWriter(handle);
 const { stage } = writer;
 let captured = 0;
+let waitedMs = 0;
 /** Looks for a while, then sleeps, until the replica has all. */
 function settle() {
   let looks = 0;
@@ -28,7 +29,9 @@ function capture(action) {
       break;
     } catch (error) {
       if (error.code !== "RING_FULL") throw error;
+      const before = performance.now();
       stage.wait(Number(error.details[0]));
+      waitedMs += performance.now() - before;
     }
   }
   captured = (captured + 1) | 0;
@@ -39,6 +42,7 @@ settle();
 const latencies = new Float64Array(oneInFlight ? events.length : 0);
 const started = performance.now();
 let records = 0;
+let rowCount = 0;
 for (const group of groups(events, oneInFlight ? 1 : batch)) {
   const before = oneInFlight ? performance.now() : 0;
   capture(() => captureGroup(stage, group, rows, oneInFlight ? 1 : batch));
@@ -47,9 +51,19 @@ for (const group of groups(events, oneInFlight ? 1 : batch)) {
     latencies[records] = performance.now() - before;
   }
   records += 1;
+  if (group[0].operation !== "delete") rowCount += group.length;
 }
 capture(() => stage.end(records));
 settle();
 const elapsedMs = performance.now() - started;
 stage.checkCanary();
-parentPort.postMessage({ elapsedMs, latencies, position: stage.position(), records });
+const traffic = {
+  records: captured,
+  duplicates: 0,
+  // Any refusal but that of a full ring has ended this thread.
+  refused: 0,
+  raw_bytes: 4 * stage.layout.dim * rowCount,
+  backpressure_us: Math.round(waitedMs * 1000),
+  lag_records: 0,
+};
+parentPort.postMessage({ elapsedMs, latencies, position: stage.position(), traffic });

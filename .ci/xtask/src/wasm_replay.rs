@@ -1,12 +1,38 @@
 //! `cargo xtask wasm-replay STREAM...`: replays streams by the wasm modules in Node's workers, and
-//! holds the digest against that of the native replay.
+//! holds digest and counts against those of the native replay.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::{shell, wasm};
+
+/// What both replays of a stream must agree in. Ratios follow from these; times and memory differ.
+const COUNTS: [&str; 21] = [
+    "digest",
+    "dim",
+    "deltas",
+    "inserts",
+    "updates",
+    "deletes",
+    "records",
+    "raw_bytes",
+    "value_bytes",
+    "wire_bytes",
+    "metadata_bytes",
+    "traffic.writer.records",
+    "traffic.writer.duplicates",
+    "traffic.writer.refused",
+    "traffic.writer.raw_bytes",
+    "traffic.writer.encoded_bytes",
+    "traffic.reader.records",
+    "traffic.reader.duplicates",
+    "traffic.reader.refused",
+    "traffic.reader.raw_bytes",
+    "traffic.reader.encoded_bytes",
+];
 
 /// Runs the command. `--json` prints the object that `delta replay --json` prints, a line a stream.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -74,19 +100,64 @@ fn replay(stream: &Path) -> Result<String> {
         "the replica of {name} differs in {}",
         field(&report, "difference").unwrap_or("something")
     );
-    let (wasm, native) = (field(&report, "digest"), field(&native, "digest"));
-    ensure!(
-        wasm == native,
-        "{name}: digest {wasm:?} by wasm, {native:?} by the native replay"
-    );
+    compare(&report, &native).with_context(|| name.into_owned())?;
     Ok(report)
 }
 
-/// The value of a field of a flat JSON object, without its quotes.
-fn field<'a>(json: &'a str, name: &str) -> Option<&'a str> {
-    let (_, rest) = json.split_once(&format!("\"{name}\":"))?;
-    let value = rest.split([',', '}']).next()?;
-    Some(value.trim().trim_matches('"'))
+/// Refuses the report of a wasm replay that has other fields or counts than the native one.
+fn compare(wasm: &str, native: &str) -> Result<()> {
+    let names = |report| -> BTreeSet<String> {
+        let fields = fields(report).into_iter();
+        fields.map(|(path, _)| path).collect()
+    };
+    let (by_wasm, by_native) = (names(wasm), names(native));
+    let others: Vec<&String> = by_wasm.symmetric_difference(&by_native).collect();
+    ensure!(others.is_empty(), "fields of one replay alone: {others:?}");
+    for count in COUNTS {
+        let (wasm, native) = (field(wasm, count), field(native, count));
+        ensure!(
+            wasm.is_some() && wasm == native,
+            "{count} is {wasm:?} by wasm, {native:?} by the native replay"
+        );
+    }
+    Ok(())
+}
+
+/// The value of a field, without its quotes.
+fn field<'a>(json: &'a str, path: &str) -> Option<&'a str> {
+    let mut all = fields(json).into_iter();
+    all.find(|(found, _)| found == path).map(|(_, value)| value)
+}
+
+/// The fields of a report and of the objects in it, by their paths, e.g. `memory.ring_bytes`. A
+/// report has neither arrays nor escapes.
+fn fields(json: &str) -> Vec<(String, &str)> {
+    let (mut fields, mut path) = (Vec::new(), Vec::new());
+    let mut rest = json;
+    loop {
+        rest = rest.trim_start_matches([',', '{', ' ', '\n']);
+        if let Some(behind) = rest.strip_prefix('}') {
+            path.pop();
+            rest = behind;
+            continue;
+        }
+        let key = rest.strip_prefix('"').and_then(|key| key.split_once("\":"));
+        let Some((key, behind)) = key else {
+            return fields;
+        };
+        path.push(key);
+        rest = behind.trim_start();
+        if rest.starts_with('{') {
+            continue;
+        }
+        let (value, behind) = match rest.strip_prefix('"') {
+            Some(text) => text.split_once('"').unwrap_or((text, "")),
+            None => rest.split_at(rest.find([',', '}']).unwrap_or(rest.len())),
+        };
+        fields.push((path.join("."), value.trim()));
+        path.pop();
+        rest = behind;
+    }
 }
 
 #[cfg(test)]
@@ -99,7 +170,34 @@ mod tests {
         assert_eq!(field(json, "stream"), Some("a"));
         assert_eq!(field(json, "deltas"), Some("12"));
         assert_eq!(field(json, "digest"), Some("00ff"));
-        assert_eq!(field(json, "none"), None);
+        assert_eq!(field(json, "memory.x"), Some("1"));
+        assert_eq!(field(json, "x"), None);
+        let spaced = "{ \"a\": {\n \"b\": { \"c\": \"d, e\" } },\n \"f\": 1.5 }\n";
+        let expected = [("a.b.c".to_owned(), "d, e"), ("f".to_owned(), "1.5")];
+        assert_eq!(fields(spaced), expected);
+        assert_eq!(fields("{}"), []);
+    }
+
+    #[test]
+    fn reports_with_other_fields_or_counts_are_refused() {
+        let report = |traffic: &str| {
+            let names = COUNTS.iter().filter(|name| !name.contains('.'));
+            let counts: Vec<String> = names.map(|name| format!("\"{name}\":7")).collect();
+            let counts = counts.join(",");
+            format!(
+                "{{{counts},\"traffic\":{{\"writer\":{{{traffic}}},\"reader\":{{{traffic}}}}}}}"
+            )
+        };
+        let end = |records: u32| {
+            let others = "\"duplicates\":0,\"refused\":0,\"raw_bytes\":8,\"encoded_bytes\":9";
+            report(&format!("\"records\":{records},{others}"))
+        };
+        assert!(compare(&end(3), &end(3)).is_ok());
+        let other = compare(&end(3), &end(4)).unwrap_err().to_string();
+        assert!(other.contains("traffic.writer.records"), "{other}");
+        let fewer = compare(&report("\"records\":3"), &end(3)).unwrap_err();
+        assert!(fewer.to_string().contains("traffic.reader.refused"));
+        assert!(compare("{}", "{}").is_err());
     }
 
     #[test]
