@@ -116,3 +116,10 @@ export function refusal(action) {
   }
   throw new Error("it was not refused");
 }
+
+/** The code of the error that a promise fails with. */
+export const codeOf = (promise) =>
+  promise.then(
+    () => "resolved",
+    (error) => error.code,
+  );

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { createPipeline, createReplica } from "../npm/src/index.js";
+import { createPipeline, createReplica, frameHeader } from "../npm/src/index.js";
 import { CANARY_SIZE, PAGE_SIZE } from "../npm/src/memory.js";
 import { compile } from "../npm/src/modules.js";
 import { generator, openStages, refusal, SIMDS, wireFrames } from "./helpers.mjs";
@@ -177,6 +177,18 @@ test("damage in a ring is found, and the replica stays as it was", async () => {
   assert.equal(refusal(() => apply.poll(1)).code, "RING_CORRUPT");
   assert.equal(refusal(() => apply.poll(1)).code, "RING_CORRUPT", "it is poisoned");
   assert.deepEqual(apply.position(), before);
+});
+
+test("frames before a damaged record are taken, and it is told of then", async () => {
+  const { memory, capture, process, captured } = await openStages({ dim: 4 });
+  for (const id of [1, 2, 3]) capture.insert(new Uint8Array([id]), new Float32Array(4));
+  // The time of the third record, which its checksum covers.
+  new DataView(memory.buffer).setUint8(captured.address + 2 * 64 + 16, 1);
+  const frames = process.take();
+  assert.equal(frameHeader(frames).sequence, 1n);
+  assert.equal(frameHeader(frames, frames.length / 2).sequence, 2n);
+  assert.equal(refusal(() => process.take()).code, "CHECKSUM");
+  assert.equal(refusal(() => process.take()).code, "CHECKSUM");
 });
 
 test("without simd128 or shared memory there are other modules, or a clear refusal", async () => {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { createPipeline } from "../npm/src/index.js";
 import { Peer } from "../npm/src/threads.js";
-import { bitsOf, generator, rowOf } from "./helpers.mjs";
+import { bitsOf, codeOf, generator, rowOf } from "./helpers.mjs";
 
 const MODES = ["shared", "copy"];
 
@@ -20,12 +20,6 @@ async function retry(pipeline, write) {
     }
   }
 }
-
-const codeOf = (promise) =>
-  promise.then(
-    () => "resolved",
-    (error) => error.code,
-  );
 
 /** The replicas are where the primaries are, and their digests are those of their states. */
 async function assertIdentical(pipeline) {

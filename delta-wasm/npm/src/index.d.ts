@@ -68,7 +68,10 @@ export interface StoreOptions {
   attributeBytes?: number;
   /** `auto` takes the scalar modules where the engine has no simd128. */
   simd?: Simd;
-  /** Lay everything out in this memory, which must be large enough (and shared, for a shared pipeline). */
+  /**
+   * Lay everything out in this memory, which must be large enough (and shared, for a shared pipeline
+   * alone). What an earlier pipeline or replica has left there does no harm once that is closed.
+   */
   memory?: WebAssembly.Memory;
 }
 
@@ -147,9 +150,9 @@ export interface PipelineOptions extends StoreOptions {
    * `none`: apply reads capture's ring, one thread and one hop less. With shared memory alone.
    */
   process?: "worker" | "none";
-  /** Slots of a ring, a power of two; 4096. */
+  /** Slots of a ring, a power of two from 2 to 2^24; 4096. */
   ringSlots?: number;
-  /** Payload bytes of a ring; 704 KiB, or more where rows need it. */
+  /** Payload bytes of a ring, a multiple of 16; 704 KiB, or more where rows need it. */
   ringBytes?: number;
   /** Most rows of one `updateMany`; 64. */
   batchRows?: number;

@@ -1,6 +1,14 @@
 // The lanes of a pipeline: write hooks in this thread, a replica in a worker, records in between.
 
-import { createRing, CONTROL, controlWords, LINE_ALIGN, Plan, ringOccupancy } from "./memory.js";
+import {
+  CONTROL,
+  controlWords,
+  createControl,
+  createRing,
+  LINE_ALIGN,
+  Plan,
+  ringOccupancy,
+} from "./memory.js";
 import { idBytes, metadataSection } from "./metadata.js";
 import { compile, variantOf } from "./modules.js";
 import { planApply } from "./replica.js";
@@ -24,9 +32,22 @@ function planCapture(plan, { sizes, contextBytes, stagingBytes, target }) {
   return { place, layout };
 }
 
-function ringOptions({ ringSlots = 4096, ringBytes = 11 * 65536, dim }) {
+/** The usual ring; with its control block, 1 MiB. */
+export const RING_SLOTS = 4096;
+export const RING_BYTES = 11 * 65536;
+
+function ringOptions({ ringSlots, ringBytes, dim }) {
   const row = 4 * dim + 66_500;
   return { slots: ringSlots, payloadBytes: Math.max(ringBytes, Math.ceil(row / 16) * 32) };
+}
+
+/** Opens all lanes or none: where one fails, the workers of all are stopped. */
+async function openAllOrNone(lanes, open) {
+  const opened = await Promise.allSettled(lanes.map(open));
+  const failed = opened.find(({ status }) => status === "rejected");
+  if (!failed) return lanes;
+  await Promise.allSettled(lanes.map((lane) => lane.close()));
+  throw failed.reason;
 }
 
 /** What all lanes of a shared memory have in common: the compiled stages and their contexts. */
@@ -46,9 +67,12 @@ export class SharedLane {
     const plan = new Plan();
     const places = Array.from({ length: count }, () => SharedLane.#plan(plan, stages, options));
     const memory = plan.memory({ shared: true, memory: options.memory });
-    return Promise.all(
-      places.map((place) => SharedLane.#open({ plan, memory, stages, ...place }, options)),
-    );
+    const lanes = places.map((place) => new SharedLane({ plan, memory, ...place }));
+    return openAllOrNone(lanes, (lane) => lane.#open(stages, options));
+  }
+
+  constructor({ plan, memory, rings, capture, workers }) {
+    Object.assign(this, { plan, memory, rings, capture, workers, words: {}, peers: {} });
   }
 
   /** Where a lane's parts lie: its rings, write hooks and workers. */
@@ -95,16 +119,15 @@ export class SharedLane {
     return { rings: [captured, relayed], capture, workers };
   }
 
-  static async #open({ plan, memory, stages, rings, capture, workers }, options) {
-    for (const ring of rings) createRing(memory, ring);
-    const lane = new SharedLane();
+  async #open(stages, options) {
+    const { memory, workers } = this;
+    for (const ring of this.rings) createRing(memory, ring);
     const control = workers.apply.control;
-    const handle = { module: stages.capture.module, memory, ...capture, control };
-    Object.assign(lane, { plan, memory, rings, handle, words: {}, peers: {} });
+    this.handle = { module: stages.capture.module, memory, ...this.capture, control };
     for (const [name, where] of Object.entries(workers)) {
-      lane.words[name] = controlWords(memory, where.control);
-      lane.peers[name] = await Peer.start();
-      await lane.peers[name].ask("stage", {
+      this.words[name] = createControl(memory, where.control);
+      this.peers[name] = await Peer.start();
+      await this.peers[name].ask("stage", {
         ...where,
         name,
         memory,
@@ -112,8 +135,7 @@ export class SharedLane {
         spinMs: options.spinUs / 1000,
       });
     }
-    if (options.capture !== "elsewhere") lane.writer = await openWriter(lane.handle);
-    return lane;
+    if (options.capture !== "elsewhere") this.writer = await openWriter(this.handle);
   }
 
   /** Nothing to do: the workers see the ring. */
@@ -152,10 +174,11 @@ export class CopyLane {
   #isScheduled = false;
 
   static openAll(count, options) {
-    return Promise.all(Array.from({ length: count }, () => CopyLane.#open(options)));
+    const lanes = Array.from({ length: count }, () => new CopyLane());
+    return openAllOrNone(lanes, (lane) => lane.#open(options));
   }
 
-  static async #open(options) {
+  async #open(options) {
     const variant = variantOf({ shared: false, simd: options.simd });
     const [captureModule, processModule] = await Promise.all([
       compile("capture", variant),
@@ -179,15 +202,13 @@ export class CopyLane {
     const memory = plan.memory({ shared: false, memory: options.memory });
     createRing(memory, captured);
 
-    const lane = new CopyLane();
-    Object.assign(lane, { memory, plan, captured });
-    lane.peer = await Peer.start({ onNote: (note) => lane.#acknowledge(note) });
-    await lane.peer.ask("replica", { ...sizes, frameBytes, simd: options.simd });
-    lane.writer = new Writer(
+    Object.assign(this, { memory, plan, captured });
+    this.peer = await Peer.start({ onNote: (note) => this.#acknowledge(note) });
+    await this.peer.ask("replica", { ...sizes, frameBytes, simd: options.simd });
+    this.writer = new Writer(
       await CaptureStage.open(captureModule, memory, capture.place, capture.layout),
     );
-    lane.egress = await ProcessStage.open(processModule, memory, place, { source: captured });
-    return lane;
+    this.egress = await ProcessStage.open(processModule, memory, place, { source: captured });
   }
 
   #acknowledge({ applied, bytes }) {
@@ -208,10 +229,20 @@ export class CopyLane {
 
   #send() {
     while (this.#bytesUnderWay < UNDER_WAY_MAX && !this.peer.gone) {
-      const frames = this.egress.take();
+      const frames = this.#take();
       if (frames.length === 0) return;
       this.#bytesUnderWay += frames.length;
       this.peer.note({ frames }, [frames.buffer]);
+    }
+  }
+
+  /** Frames that have been captured. Damage ends the lane: whoever writes or asks is told. */
+  #take() {
+    try {
+      return this.egress.take();
+    } catch (error) {
+      this.peer.fail(error);
+      return new Uint8Array(0);
     }
   }
 
@@ -232,7 +263,7 @@ export class CopyLane {
   }
 
   async close() {
-    await this.peer.stop();
+    await this.peer?.stop();
   }
 }
 

@@ -79,6 +79,12 @@ export class Plan {
           `the memory has ${given} bytes, ${this.end} are needed: give at least ${pages} pages`,
         );
       }
+      if (memory.buffer instanceof ArrayBuffer === shared) {
+        const needed = shared ? "a shared memory" : "a memory that is not shared";
+        throw new DeltaError("OPTION", `the memory is of the other kind: pass ${needed}`);
+      }
+      // It may have been used before: also what says there that a module's constants are in place.
+      new Uint8Array(memory.buffer, PAGE_SIZE, HOST_START - PAGE_SIZE).fill(0);
       return memory;
     }
     if (pages > PAGES_MAX) {
@@ -96,8 +102,10 @@ export class Plan {
   }
 }
 
-/** Makes an empty ring in zeroed memory; `ready` last. */
+/** Makes an empty ring, whatever lies there, in memory that nobody uses yet; `ready` last. */
 export function createRing(memory, ring) {
+  new Uint8Array(memory.buffer, ring.address, ring.slots * HEADER_SIZE).fill(0);
+  new Uint8Array(memory.buffer, ring.control, RING_CONTROL_SIZE).fill(0);
   const words = new Int32Array(memory.buffer, ring.control, RING_CONTROL_SIZE / 4);
   const values = [0x41544c44, 1, ring.slots, ring.payloadBytes, 1];
   values.forEach((value, index) => Atomics.store(words, index, value));
@@ -134,6 +142,13 @@ export const CONTROL = {
   DONE: 2,
   WORDS: 32,
 };
+
+/** Control words of a worker that has not started yet, whatever lies there. */
+export function createControl(memory, address) {
+  const words = controlWords(memory, address);
+  words.fill(0);
+  return words;
+}
 
 /** Control words of a worker that shares this memory. */
 export function controlWords(memory, address) {

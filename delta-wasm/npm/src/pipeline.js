@@ -1,9 +1,9 @@
 // A pipeline: one or several lanes as one primary and its replica.
 
 import { DeltaError } from "./errors.js";
-import { CopyLane, SharedLane, STAGING_MIN } from "./lanes.js";
+import { CopyLane, RING_BYTES, RING_SLOTS, SharedLane, STAGING_MIN } from "./lanes.js";
 import { features } from "./modules.js";
-import { checkCounts, storeOptions } from "./replica.js";
+import { checkCounts, checkRing, storeOptions } from "./replica.js";
 import { bytesOf } from "./stages.js";
 import { yieldToTasks } from "./threads.js";
 
@@ -227,7 +227,9 @@ export class Pipeline {
 /** Opens a pipeline. See `index.d.ts` for its options. */
 export async function createPipeline(options) {
   const { mode = "auto", workers = 1, batchRows = 64, spinUs = 50, process = "worker" } = options;
+  const { ringSlots = RING_SLOTS, ringBytes = RING_BYTES } = options;
   checkCounts({ workers, batchRows });
+  checkRing({ ringSlots, ringBytes });
   if (!["auto", "shared", "copy"].includes(mode)) {
     throw new DeltaError("OPTION", `mode is ${mode}: pass "auto", "shared" or "copy"`);
   }
@@ -237,7 +239,8 @@ export async function createPipeline(options) {
   const sizes = storeOptions({ ...options, capacity: Math.ceil(options.capacity / workers) });
   const stagingBytes = STAGING_MIN + (4 * sizes.dim + 16) * (batchRows + 1) + 65_536;
   const isShared = mode === "shared" || (mode === "auto" && features().sharedMemory);
-  const laneOptions = { ...options, sizes, stagingBytes, spinUs, process };
+  const rings = { ringSlots, ringBytes };
+  const laneOptions = { ...options, ...rings, sizes, stagingBytes, spinUs, process };
   const Lane = isShared ? SharedLane : CopyLane;
   const lanes = await Lane.openAll(workers, laneOptions);
   return new Pipeline(lanes, isShared ? "shared" : "copy");

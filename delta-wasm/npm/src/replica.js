@@ -26,6 +26,19 @@ export function checkCounts(counts) {
   }
 }
 
+/** Slots and payload bytes of a ring, which the modules have bounds for. */
+export function checkRing({ ringSlots, ringBytes = 16 }) {
+  checkCounts({ ringSlots, ringBytes });
+  if (ringSlots < 2 || ringSlots > 2 ** 24 || !Number.isInteger(Math.log2(ringSlots))) {
+    const message = `ringSlots is ${ringSlots}: pass a power of two from 2 to 2^24`;
+    throw new DeltaError("OPTION", message);
+  }
+  if (ringBytes % 16 !== 0 || ringBytes > 2 ** 30) {
+    const message = `ringBytes is ${ringBytes}: pass a multiple of 16, at most 2^30`;
+    throw new DeltaError("OPTION", message);
+  }
+}
+
 /** Sizes of a row store, with what is usual where none is given. */
 export function storeOptions({ dim, capacity, attributeBytes = 256 * capacity + 65536 }) {
   checkCounts({ dim, capacity, attributeBytes });
@@ -246,10 +259,7 @@ export async function createReplica(options) {
 
 /** The ring in front of a replica, and the stage that fills it. */
 async function planFeed(plan, { ringSlots, frameBytes = 1 << 20 }, variant) {
-  checkCounts({ ringSlots });
-  if (!Number.isInteger(Math.log2(ringSlots))) {
-    throw new DeltaError("OPTION", `ringSlots is ${ringSlots}: pass a power of two`);
-  }
+  checkRing({ ringSlots });
   const module = await compile("process", variant);
   // A record may take half of a ring.
   const payloadBytes = 2 * Math.ceil(Math.max(frameBytes, FEED_BYTES_MIN) / 16) * 16;

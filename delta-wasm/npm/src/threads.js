@@ -45,7 +45,7 @@ export class Peer {
     peer.worker = await startWorker({
       onMessage: (message) => {
         if (message.id === undefined) {
-          if (message.fault) peer.#fail(DeltaError.fromMessage(message.fault));
+          if (message.fault) peer.fail(DeltaError.fromMessage(message.fault));
           else onNote(message);
           return;
         }
@@ -56,7 +56,7 @@ export class Peer {
         else question?.resolve(message.result);
       },
       onGone: (cause) =>
-        peer.#fail(
+        peer.fail(
           new DeltaError("READER_GONE", "a worker of the pipeline is gone: create another", [], {
             cause,
           }),
@@ -65,7 +65,8 @@ export class Peer {
     return peer;
   }
 
-  #fail(error) {
+  /** Nobody gets an answer any more; the first `error` says why. */
+  fail(error) {
     this.gone ??= error;
     for (const { reject } of this.#waiting.values()) reject(this.gone);
     this.#waiting.clear();
@@ -87,7 +88,7 @@ export class Peer {
   }
 
   async stop() {
-    this.#fail(new DeltaError("CLOSED", "the pipeline was closed: create another"));
+    this.fail(new DeltaError("CLOSED", "the pipeline was closed: create another"));
     await this.worker.terminate();
   }
 }

@@ -24,7 +24,8 @@ pub extern "C" fn delta_process_relay(context: usize, max: u32) -> i32 {
 }
 
 /// Moves records of the ring that is read to the `size` bytes at `out`, as frames, one behind
-/// another; returns the bytes. O(bytes).
+/// another; returns the bytes. What is behind a damaged record stays; where others come before it,
+/// the next call says so. O(bytes).
 #[unsafe(no_mangle)]
 pub extern "C" fn delta_process_take(context: usize, out: usize, size: usize) -> i32 {
     context::call(context, |stage: &mut ProcessStage| stage.take(out, size))

@@ -197,6 +197,31 @@ fn a_refused_call_returns_its_code_and_leaves_numbers() {
 }
 
 #[test]
+fn frames_before_damage_are_taken_and_the_next_call_tells_of_it() {
+    let Stages {
+        capture, process, ..
+    } = stages();
+    for slot in 0..3 {
+        assert_eq!(insert(&capture, [0; DIM]), slot);
+    }
+    // The lowest byte of the third record's time, which its checksum covers.
+    let ring = usize::try_from(process.words[5]).unwrap();
+    put(ring + 2 * 64 + 16, &[1]);
+    let take = || process::delta_process_take(process.context, process.staging, STAGING_SIZE);
+    let frames = take();
+    assert!(frames > 128);
+    let first = usize::try_from(frames).unwrap() / 2;
+    let check = process::delta_process_check(process.context, process.staging, first);
+    assert_eq!(check, 0);
+    assert_eq!((take(), take()), (-23, -23));
+    assert_eq!(
+        process::delta_process_counters(process.context, process.staging),
+        0
+    );
+    assert_eq!(get(process.staging), 2_u64.to_le_bytes());
+}
+
+#[test]
 fn a_context_of_another_stage_or_none_is_refused() {
     let Stages { capture, apply, .. } = stages();
     let no_context = CallError::NoContext { address: 0 }.code();

@@ -142,32 +142,47 @@ impl ProcessStage {
     }
 
     /// Moves records of the source to the staging area as frames, one behind another, as many as
-    /// `size` bytes hold; returns the bytes. A first frame that does not fit is an error.
+    /// `size` bytes hold; returns the bytes. A first frame that does not fit is an error. Damage
+    /// behind other frames is one of the next call: these have left the ring.
     pub(crate) fn take(&mut self, address: usize, size: usize) -> Result<u32, ProcessFault> {
-        let source = self.source.as_mut().ok_or(CallError::NoRing)?;
-        let out = self.staging.bytes_mut(address, size)?;
         let mut written = 0;
-        while let Some(received) = source.poll().map_err(ProcessFault::Source)? {
-            let (header, payload) = (received.header(), received.payload());
-            let record = Record::from_parts(header, payload).map_err(ProcessFault::Record)?;
-            let end = written + record.size();
-            let Some(frame) = out.get_mut(written..end) else {
-                let (needed, given) = (record.size(), size);
-                if written == 0 {
-                    return Err(CallError::OutputTooSmall { needed, given }.into());
-                }
-                break;
-            };
-            if let Some((head, body)) = frame.split_first_chunk_mut::<HEADER_SIZE>() {
-                *head = *header;
-                body.copy_from_slice(payload);
+        loop {
+            match self.take_one(address, size, written) {
+                Ok(0) => break,
+                Ok(taken) => written += taken,
+                Err(_) if written > 0 => break,
+                Err(fault) => return Err(fault),
             }
-            self.counters.process(&record);
-            received.done();
-            written = end;
         }
         // At most `size`, which is below 2^32 on wasm32.
         Ok(u32::try_from(written).unwrap_or(u32::MAX))
+    }
+
+    /// Moves one record to the `size` bytes at `address`, behind the `written` that hold others.
+    /// Returns its bytes; 0 if none has arrived. An error leaves it in the ring.
+    fn take_one(
+        &mut self,
+        address: usize,
+        size: usize,
+        written: usize,
+    ) -> Result<usize, ProcessFault> {
+        let source = self.source.as_mut().ok_or(CallError::NoRing)?;
+        let out = self.staging.bytes_mut(address, size)?;
+        let Some(received) = source.poll().map_err(ProcessFault::Source)? else {
+            return Ok(0);
+        };
+        let (header, payload) = (received.header(), received.payload());
+        let record = Record::from_parts(header, payload).map_err(ProcessFault::Record)?;
+        let (needed, given) = (record.size(), size);
+        let too_small = CallError::OutputTooSmall { needed, given };
+        let frame = out.get_mut(written..written + needed).ok_or(too_small)?;
+        if let Some((head, body)) = frame.split_first_chunk_mut::<HEADER_SIZE>() {
+            *head = *header;
+            body.copy_from_slice(payload);
+        }
+        self.counters.process(&record);
+        received.done();
+        Ok(needed)
     }
 
     /// Moves the frames in the staging area to the target; returns the bytes taken: fewer if the
