@@ -77,6 +77,9 @@ export const AWKWARD = [
   0x00000001, 0x807fffff, 0x7f800000, 0xff800000, 0x3f800000, 0xbf800000,
 ];
 
+/** What is no slot's number, whatever there is: some of it would become one by a conversion. */
+export const NO_SLOTS = [-1, 1.5, 2 ** 32, NaN, Infinity, "0", 0n, null, undefined];
+
 /** xorshift32, so that a failure can be repeated. */
 export function generator(seed) {
   let state = seed;

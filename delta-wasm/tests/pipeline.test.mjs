@@ -5,9 +5,11 @@ import { test } from "node:test";
 
 import { createPipeline } from "../npm/src/index.js";
 import { Peer } from "../npm/src/threads.js";
-import { bitsOf, codeOf, generator, rowOf } from "./helpers.mjs";
+import { bitsOf, codeOf, generator, NO_SLOTS, rowOf } from "./helpers.mjs";
 
 const MODES = ["shared", "copy"];
+const utf8 = (value) => new TextEncoder().encode(value);
+const text = (bytes) => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 
 /** Calls `write`, and again once there is room, if the ring is full. */
 async function retry(pipeline, write) {
@@ -85,7 +87,18 @@ for (const mode of MODES) {
         assert.deepEqual(await pipeline.row(at), rows[at], `row ${at}`);
         assert.equal(await pipeline.id(at), `id${at}`);
       }
-      assert.deepEqual(Object.keys(await pipeline.metadata(7)).sort(), ["c", "name", "ключ"]);
+      const metadata = await pipeline.metadataBytes(7);
+      assert.deepEqual(
+        metadata.map(([key, value]) => [text(key), value]),
+        [
+          ["c", utf8("new")],
+          ["name", utf8("n7")],
+          ["ключ", new Uint8Array([0, 255, 7])],
+        ],
+      );
+      const { ключ, ...others } = await pipeline.metadata(7);
+      assert.deepEqual(others, { c: "new", name: "n7" });
+      assert.equal(ключ, "\0\ufffd\x07", "text alone");
       assert.equal(await pipeline.isDeleted(8), true);
       const hits = await pipeline.search(new Float32Array(dim), { k: 100 });
       assert.equal(hits.length, count - 1);
@@ -121,6 +134,23 @@ for (const mode of MODES) {
     await pipeline.close();
   });
 
+  test(`${mode}: ids and metadata come back byte for byte`, async () => {
+    const pipeline = await createPipeline({ dim: 1, capacity: 4, mode });
+    const bytes = new Uint8Array([0, 255, 0x80, 0xef, 0xbb, 0xbf]);
+    const marked = "\ufeffid";
+    pipeline.insert(bytes, new Float32Array(1), [[bytes, bytes]]);
+    pipeline.insert(marked, new Float32Array(1), { __proto__: null, ["__proto__"]: marked });
+    await pipeline.settled();
+    assert.deepEqual(await pipeline.idBytes(0), bytes);
+    assert.deepEqual(await pipeline.metadataBytes(0), [[bytes, bytes]]);
+    assert.deepEqual(await pipeline.idBytes(1), utf8(marked));
+    assert.equal(await pipeline.id(1), marked);
+    assert.deepEqual(Object.entries(await pipeline.metadata(1)), [["__proto__", marked]]);
+    assert.equal(await codeOf(pipeline.idBytes(2)), "UNKNOWN_SLOT");
+    assert.equal(await codeOf(pipeline.metadataBytes(2)), "UNKNOWN_SLOT");
+    await pipeline.close();
+  });
+
   test(`${mode}: a slow reader fills the ring, and nothing is lost`, async () => {
     const dim = 64;
     const pipeline = await createPipeline({ dim, capacity: 8, mode, ringSlots: 16 });
@@ -143,6 +173,28 @@ for (const mode of MODES) {
     await assertIdentical(pipeline);
     assert.equal(pipeline.positions()[0].sequence, 5001n);
     assert.deepEqual(pipeline.lag(), { records: 0, occupancy: 0 });
+    await pipeline.close();
+  });
+}
+
+for (const workers of [1, 3]) {
+  test(`what is no slot is refused, ${workers} workers`, async () => {
+    const pipeline = await createPipeline({ dim: 2, capacity: 6, mode: "shared", workers });
+    for (let at = 0; at < 6; at += 1) pipeline.insert(`${at}`, new Float32Array(2));
+    await pipeline.settled();
+    const before = pipeline.positions();
+    const row = new Float32Array(2).fill(1);
+    for (const slot of NO_SLOTS) {
+      const refused = (write) => assert.throws(write, { code: "UNKNOWN_SLOT" }, `${slot}`);
+      refused(() => pipeline.update(slot, row));
+      refused(() => pipeline.delete(slot));
+      // Also the slots beside it are left alone.
+      refused(() => pipeline.updateMany([0, 1, slot], new Float32Array(6).fill(1)));
+      for (const question of ["row", "id", "idBytes", "metadata", "metadataBytes", "isDeleted"]) {
+        assert.equal(await codeOf(pipeline[question](slot)), "UNKNOWN_SLOT", question);
+      }
+    }
+    assert.deepEqual(pipeline.positions(), before);
     await pipeline.close();
   });
 }

@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 
 import { createReplica, DeltaError, FrameReader, frameHeader } from "../npm/src/index.js";
-import { openStages, refusal, SIMDS, wireFrames } from "./helpers.mjs";
+import { NO_SLOTS, openStages, refusal, SIMDS, wireFrames } from "./helpers.mjs";
 
 const golden = await wireFrames("golden");
 const options = { dim: 4, capacity: 8, frameBytes: 4096 };
@@ -196,9 +196,58 @@ test("options that cannot work are refused with what to do", async () => {
   );
   const memory = new WebAssembly.Memory({ initial: 4 });
   assert.equal(await code(createReplica({ ...options, memory })), "MEMORY_TOO_SMALL");
-  const closed = await createReplica(options);
-  closed.close();
-  assert.equal(refusal(() => closed.apply(golden.get("start"))).code, "CLOSED");
+});
+
+test("a replica that was closed says so, whatever it is asked", async () => {
+  const replica = await createReplica({ ...options, ringSlots: 16 });
+  replica.close();
+  replica.close();
+  const questions = {
+    position: [],
+    counters: [],
+    digest: [],
+    row: [0],
+    id: [0],
+    idBytes: [0],
+    metadata: [0],
+    metadataBytes: [0],
+    isDeleted: [0],
+    search: [new Float32Array(4)],
+    checkIntegrity: [],
+    tensor: [],
+    occupancy: [],
+    apply: [new Uint8Array(64)],
+    give: [new Uint8Array(64)],
+    poll: [],
+  };
+  for (const [name, args] of Object.entries(questions)) {
+    assert.equal(refusal(() => replica[name](...args)).code, "CLOSED", name);
+  }
+});
+
+test("what is no slot is refused by every stage", async () => {
+  const { capture, process, apply } = await openStages({ dim: 2, capacity: 2 });
+  const row = new Float32Array(2);
+  capture.insert(new Uint8Array([7]), row);
+  process.relay(1);
+  apply.poll(1);
+  const before = capture.position();
+  for (const slot of NO_SLOTS) {
+    const actions = [
+      () => capture.update(slot, row),
+      () => capture.updateMany([slot], row),
+      () => capture.delete(slot),
+      () => capture.row(slot),
+      () => apply.row(slot),
+      () => apply.id(slot),
+      () => apply.metadata(slot),
+      () => apply.isDeleted(slot),
+    ];
+    for (const action of actions) {
+      assert.equal(refusal(action).code, "UNKNOWN_SLOT", `${slot}: ${action}`);
+    }
+  }
+  assert.deepEqual(capture.position(), before);
 });
 
 for (const simd of SIMDS) {

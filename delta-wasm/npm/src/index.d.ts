@@ -10,6 +10,9 @@ export declare class DeltaError extends Error {
 /** Bytes of rows, ids and frames: moved as they are, never as numbers. */
 export type Bytes = ArrayBufferView | ArrayBuffer;
 
+/** Keys and values, keys ascending by their bytes. */
+export type MetadataPairs = [key: Uint8Array, value: Uint8Array][];
+
 /** Epoch, sequence and state digest after the last record. */
 export interface Position {
   epoch: number;
@@ -119,8 +122,12 @@ export declare class Replica {
   /** A copy of a row's bytes. */
   row(slot: number): Uint8Array;
   tensor(): Tensor;
+  /** As text: bytes that are no UTF-8 become U+FFFD. */
   id(slot: number): string;
+  idBytes(slot: number): Uint8Array;
+  /** As text: bytes that are no UTF-8 become U+FFFD. */
   metadata(slot: number): Record<string, string>;
+  metadataBytes(slot: number): MetadataPairs;
   isDeleted(slot: number): boolean;
   /**
    * The nearest live rows, nearest first: by the graph if the replica has one, with the ids and bits
@@ -129,6 +136,7 @@ export declare class Replica {
   search(query: Bytes, options?: SearchOptions): Hit[];
   /** Throws if the module's stack has overflowed. */
   checkIntegrity(): void;
+  /** Gives the memory up; all else then throws `CLOSED`. */
   close(): void;
 }
 
@@ -190,8 +198,12 @@ export declare class Pipeline {
   replicaCounters(): Promise<Counters[]>;
   replicaDigests(): Promise<bigint[]>;
   row(slot: number): Promise<Uint8Array>;
+  /** As text: bytes that are no UTF-8 become U+FFFD. */
   id(slot: number): Promise<string>;
+  idBytes(slot: number): Promise<Uint8Array>;
+  /** As text: bytes that are no UTF-8 become U+FFFD. */
   metadata(slot: number): Promise<Record<string, string>>;
+  metadataBytes(slot: number): Promise<MetadataPairs>;
   isDeleted(slot: number): Promise<boolean>;
   search(query: Bytes, options?: SearchOptions): Promise<Hit[]>;
   checkIntegrity(): Promise<void>;

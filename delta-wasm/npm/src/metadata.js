@@ -3,7 +3,8 @@
 import { DeltaError } from "./errors.js";
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+// A byte order mark is a part of the text.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const asBytes = (value) => (typeof value === "string" ? encoder.encode(value) : value);
 
@@ -60,11 +61,12 @@ export function metadataSection(changes) {
   return Uint8Array.from(out);
 }
 
-/** Pairs of bytes as an object of strings. */
+/** Pairs of bytes as an object of strings; bytes that are no UTF-8 become U+FFFD. */
 export function metadataObject(pairs) {
   return Object.fromEntries(
     pairs.map(([key, value]) => [decoder.decode(key), decoder.decode(value)]),
   );
 }
 
+/** An id as text; bytes that are no UTF-8 become U+FFFD. */
 export const idText = (bytes) => decoder.decode(bytes);

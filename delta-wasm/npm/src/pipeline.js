@@ -4,7 +4,7 @@ import { DeltaError } from "./errors.js";
 import { CopyLane, RING_BYTES, RING_SLOTS, SharedLane, STAGING_MIN } from "./lanes.js";
 import { features } from "./modules.js";
 import { checkCounts, checkRing, storeOptions } from "./replica.js";
-import { bytesOf } from "./stages.js";
+import { bytesOf, checkSlot } from "./stages.js";
 import { yieldToTasks } from "./threads.js";
 
 /** Pieces of bytes, one behind another. */
@@ -27,12 +27,7 @@ export class Pipeline {
 
   /** The lane of a slot, to be written to if `isWrite`. */
   #laneOf(slot, isWrite) {
-    if (!Number.isInteger(slot) || slot < 0) {
-      throw new DeltaError(
-        "UNKNOWN_SLOT",
-        `slot ${slot} does not exist: pass one that insert gave`,
-      );
-    }
+    checkSlot(slot);
     const lanes = isWrite ? this.#writable() : this.#checked();
     return lanes[slot % lanes.length];
   }
@@ -78,7 +73,7 @@ export class Pipeline {
   /** Updates many rows, as one record where there is one lane; all or none of a lane's. */
   updateMany(slots, rows) {
     const lanes = this.#writable();
-    const numbers = Array.from(slots);
+    const numbers = Array.from(slots, checkSlot);
     const bytes = bytesOf(rows, "rows");
     const size = bytes.length / Math.max(numbers.length, 1);
     lanes.forEach((lane, number) => {
@@ -176,8 +171,16 @@ export class Pipeline {
     return this.#laneOf(slot).ask("id", this.#local(slot));
   }
 
+  async idBytes(slot) {
+    return this.#laneOf(slot).ask("idBytes", this.#local(slot));
+  }
+
   async metadata(slot) {
     return this.#laneOf(slot).ask("metadata", this.#local(slot));
+  }
+
+  async metadataBytes(slot) {
+    return this.#laneOf(slot).ask("metadataBytes", this.#local(slot));
   }
 
   async isDeleted(slot) {

@@ -88,8 +88,21 @@ export function planApply(plan, { sizes, contextBytes, stagingBytes, source, gra
 
 /** What a replica answers, whatever feeds it and wherever it runs. */
 export class ReplicaView {
+  #stage;
+
   constructor(stage) {
-    this.stage = stage;
+    this.#stage = stage;
+  }
+
+  /** The stage that knows all; throws if the replica was closed. */
+  get stage() {
+    if (!this.#stage) throw new DeltaError("CLOSED", "the replica was closed: create another");
+    return this.#stage;
+  }
+
+  /** Gives the memory up. */
+  close() {
+    this.#stage = undefined;
   }
 
   position() {
@@ -112,8 +125,16 @@ export class ReplicaView {
     return idText(this.stage.id(slot));
   }
 
+  idBytes(slot) {
+    return this.stage.id(slot);
+  }
+
   metadata(slot) {
     return metadataObject(this.stage.metadata(slot));
+  }
+
+  metadataBytes(slot) {
+    return this.stage.metadata(slot);
   }
 
   isDeleted(slot) {
@@ -136,7 +157,9 @@ export const QUESTIONS = [
   "digest",
   "row",
   "id",
+  "idBytes",
   "metadata",
+  "metadataBytes",
   "isDeleted",
   "search",
   "checkIntegrity",
@@ -161,7 +184,7 @@ export class Replica extends ReplicaView {
    * changed nothing, those before it stay applied, and `position()` says where to go on.
    */
   apply(frames) {
-    this.#checkOpen();
+    const { stage } = this;
     let [count, offset] = [0, 0];
     while (offset < frames.length) {
       if (this.#ring) {
@@ -170,7 +193,7 @@ export class Replica extends ReplicaView {
         continue;
       }
       const size = wholeFrames(frames, offset, this.#frameBytes);
-      count += this.stage.frames(frames.subarray(offset, offset + size));
+      count += stage.frames(frames.subarray(offset, offset + size));
       offset += size;
     }
     return count;
@@ -181,7 +204,7 @@ export class Replica extends ReplicaView {
    * A refused frame throws; those before it are in the ring.
    */
   give(frames) {
-    this.#checkRing();
+    this.#withRing();
     let taken = 0;
     while (taken < frames.length) {
       const size = wholeFrames(frames, taken, this.#frameBytes);
@@ -194,19 +217,16 @@ export class Replica extends ReplicaView {
 
   /** Applies at most `max` records of the ring; returns how many. A refused one stays in it. */
   poll(max = 2 ** 31 - 1) {
-    this.#checkRing();
-    return this.stage.poll(max);
+    return this.#withRing().poll(max);
   }
 
   /** How full the ring is, 0 to 1. */
   occupancy() {
-    this.#checkRing();
-    return ringOccupancy(this.stage.memory, this.#ring);
+    return ringOccupancy(this.#withRing().memory, this.#ring);
   }
 
   /** The rows where they lie: address, dtype, shape, and a view that the next `apply` changes. */
   tensor() {
-    this.#checkOpen();
     return this.stage.tensor();
   }
 
@@ -215,21 +235,18 @@ export class Replica extends ReplicaView {
     this.#process?.checkCanary();
   }
 
-  /** Gives the memory up. */
   close() {
-    this.stage = undefined;
+    super.close();
     this.#process = undefined;
   }
 
-  #checkOpen() {
-    if (!this.stage) throw new DeltaError("CLOSED", "the replica was closed: create another");
-  }
-
-  #checkRing() {
-    this.#checkOpen();
+  /** The stage, if the replica is open and has a ring. */
+  #withRing() {
+    const { stage } = this;
     if (!this.#ring) {
       throw new DeltaError("OPTION", "the replica has no ring: create it with ringSlots");
     }
+    return stage;
   }
 }
 

@@ -59,6 +59,13 @@ export function bytesOf(value, what) {
   throw new DeltaError("ARGUMENT", `${what} must be bytes: pass a typed array`);
 }
 
+/** A slot as it is; the modules would take another number for one by its low bits. */
+export function checkSlot(slot) {
+  if (Number.isInteger(slot) && slot >= 0 && slot < 2 ** 32) return slot;
+  const message = `slot ${slot} does not exist: pass one that insert gave`;
+  throw new DeltaError("UNKNOWN_SLOT", message);
+}
+
 const aligned = (size) => Math.ceil(size / 16) * 16;
 
 class Stage {
@@ -179,6 +186,7 @@ class Stage {
   }
 
   row(slot) {
+    checkSlot(slot);
     const { shape, bytes } = this.tensor();
     if (!(slot < shape[0])) throw faultOf(-46, [0n, BigInt(shape[0]), BigInt(slot)]);
     return bytes.slice(4 * slot * shape[1], 4 * (slot + 1) * shape[1]);
@@ -213,6 +221,7 @@ export class CaptureStage extends Stage {
   }
 
   update(slot, row, pairs = EMPTY) {
+    checkSlot(slot);
     const bytes = this.checkRow(row);
     const rowAt = this.put(bytes, 0);
     const pairsAt = pairs.length > 0 ? this.put(pairs, aligned(bytes.length)) : 0;
@@ -221,7 +230,7 @@ export class CaptureStage extends Stage {
 
   updateMany(slots, rows) {
     const bytes = bytesOf(rows, "rows");
-    const numbers = Uint32Array.from(slots);
+    const numbers = Uint32Array.from(slots, checkSlot);
     const { dim } = this.layout;
     if (bytes.length !== 4 * dim * numbers.length) {
       const found = Math.floor(bytes.length / 4 / Math.max(numbers.length, 1));
@@ -238,7 +247,7 @@ export class CaptureStage extends Stage {
   }
 
   delete(slot) {
-    this.call("delete", slot);
+    this.call("delete", checkSlot(slot));
   }
 
   start() {
@@ -324,17 +333,18 @@ export class ApplyStage extends Stage {
   }
 
   isDeleted(slot) {
-    return this.call("is_deleted", slot) === 1;
+    return this.call("is_deleted", checkSlot(slot)) === 1;
   }
 
   id(slot) {
-    return this.get(this.call("id", slot, this.place.staging));
+    return this.get(this.call("id", checkSlot(slot), this.place.staging));
   }
 
   metadata(slot) {
-    const size = this.call("metadata", slot, this.place.staging, this.place.stagingBytes);
+    const { staging, stagingBytes } = this.place;
+    const size = this.call("metadata", checkSlot(slot), staging, stagingBytes);
     const pairs = [];
-    let at = this.place.staging;
+    let at = staging;
     const end = at + size;
     const part = () => {
       const start = at + 4;
