@@ -84,6 +84,12 @@ for (const mode of ["shared", "copy"]) {
   });
 }
 
+test("copy: workers that would lie in one memory are refused", async () => {
+  const memory = new WebAssembly.Memory({ initial: 100, maximum: 100 });
+  const options = { dim: 4, capacity: 8, mode: "copy", memory, workers: 2 };
+  assert.equal(await codeOf(createPipeline(options)), "OPTION");
+});
+
 test("a memory that was used before serves a new replica", async () => {
   const memory = new WebAssembly.Memory({ initial: 100, maximum: 100 });
   const frames = Buffer.concat([...(await wireFrames("golden")).values()]);

@@ -72,8 +72,9 @@ export interface StoreOptions {
   /** `auto` takes the scalar modules where the engine has no simd128. */
   simd?: Simd;
   /**
-   * Lay everything out in this memory, which must be large enough (and shared, for a shared pipeline
-   * alone). What an earlier pipeline or replica has left there does no harm once that is closed.
+   * Lay everything out in this memory, which must be large enough, and shared for a shared pipeline
+   * alone; a copying one has one worker then. What an earlier pipeline or replica has left there does
+   * no harm once that is closed.
    */
   memory?: WebAssembly.Memory;
 }

@@ -1,5 +1,6 @@
 // The lanes of a pipeline: write hooks in this thread, a replica in a worker, records in between.
 
+import { DeltaError } from "./errors.js";
 import {
   CONTROL,
   controlWords,
@@ -173,7 +174,11 @@ export class CopyLane {
   #applied = 0;
   #isScheduled = false;
 
-  static openAll(count, options) {
+  static async openAll(count, options) {
+    if (options.memory && count > 1) {
+      const message = "without shared memory each worker needs a memory of its own: leave memory out";
+      throw new DeltaError("OPTION", message);
+    }
     const lanes = Array.from({ length: count }, () => new CopyLane());
     return openAllOrNone(lanes, (lane) => lane.#open(options));
   }
