@@ -80,8 +80,8 @@ test("an entry shows its heading and version; without them its id has to do", ()
     heading: "Hash maps",
     version: "1.5",
   });
-  const others = [undefined, "", "{", "null", "7", '"text"', "[]", "{}", '{"h":null,"rel":{"toString":0}}'];
-  for (const meta of others) {
+  const strange = '{"h":null,"rel":{"toString":0}}';
+  for (const meta of [undefined, "", "{", "null", "7", '"text"', "[]", "{}", strange]) {
     const expected = { slot: 0, id: "a", heading: "", version: "" };
     assert.deepEqual(entryOf(0, "a", { meta }), expected, `${meta}`);
   }

@@ -1,5 +1,5 @@
-// What pipelines and replicas leave behind: memory that is used again, workers of one that failed to
-// open, and damage between the two sides.
+// What pipelines and replicas leave behind: memory that is used again, workers of one that failed
+// to open, and damage between the two sides.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

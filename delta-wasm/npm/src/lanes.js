@@ -176,7 +176,7 @@ export class CopyLane {
 
   static async openAll(count, options) {
     if (options.memory && count > 1) {
-      const message = "without shared memory each worker needs a memory of its own: leave memory out";
+      const message = "without shared memory no two workers use one memory: leave memory out";
       throw new DeltaError("OPTION", message);
     }
     const lanes = Array.from({ length: count }, () => new CopyLane());
