@@ -147,12 +147,14 @@ impl<'m> Retention<'m> {
         }
     }
 
-    /// Forgets the frames after `sequence`; it must be retained or the one before the oldest.
+    /// Forgets the frames after `sequence`, which the next frame then follows. Where it is itself
+    /// no longer retained, none is. O(1).
     pub fn truncate(&mut self, sequence: u64) {
         if sequence >= self.newest() {
             return;
         }
-        self.next = (sequence + 1).max(self.oldest);
+        self.next = sequence + 1;
+        self.oldest = self.oldest.min(self.next);
         let end = |place: Place| place.start as usize + place.size as usize;
         let last = self
             .place(self.next - 1)

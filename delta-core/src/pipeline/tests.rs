@@ -16,6 +16,7 @@ mod model;
 mod refused;
 mod relay;
 mod sequencer;
+mod session;
 
 use super::{
     capture::Capture,

@@ -69,16 +69,17 @@ impl Applier<'_> {
             return Err(BatchApplyError::UndoTooSmall { needed, given });
         }
         // Counted once it is certain: what is taken back was never applied.
-        let (start, counters) = (self.position, self.counters.take());
+        let (mut position, counters) = (self.position, self.counters.take());
         let result = self.apply_each(records.clone(), replica, undo);
         self.counters = counters;
         if let Some(counters) = counters {
             match &result {
                 Ok(_) => records.into_iter().for_each(|record| {
-                    let is_known = matches!(is_duplicate(start, &record), Ok(true));
-                    let outcome = if is_known {
+                    let outcome = if matches!(is_duplicate(position, &record), Ok(true)) {
                         Outcome::Duplicate
                     } else {
+                        position.epoch = record.header().epoch;
+                        position.sequence = record.header().sequence;
                         Outcome::Applied
                     };
                     counters.note_outcome(&record, Ok(outcome));

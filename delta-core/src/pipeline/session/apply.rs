@@ -152,8 +152,13 @@ impl<'m, R: Rewind> ApplySession<'m, R> {
             .applier
             .apply_batch(records.clone(), &mut self.replica, &mut self.undo)
             .map_err(SessionApplyError::Apply)?;
-        for record in records.filter(|record| record.header().sequence > before) {
-            self.retain(&record);
+        let mut retained = before;
+        for record in records {
+            // A record may stand in the batch again.
+            if record.header().sequence > retained {
+                retained = record.header().sequence;
+                self.retain(&record);
+            }
         }
         Ok(result)
     }
@@ -207,9 +212,15 @@ impl<'m, R: Rewind> ApplySession<'m, R> {
                 .frame(next)
                 .map_err(SessionApplyError::Seek)?;
             let record = Record::parse(frame).map_err(SessionApplyError::Record)?;
-            self.applier
+            let outcome = self
+                .applier
                 .apply_undoable(&record, &mut self.replica, &mut self.undo)
                 .map_err(SessionApplyError::Apply)?;
+            // No frame leads nowhere; one that did would be met for ever.
+            if outcome != Outcome::Applied {
+                let oldest = self.current_position().sequence;
+                return Err(SessionApplyError::Seek(SeekError::TooOld { oldest }));
+            }
         }
         Ok(())
     }

@@ -7,7 +7,10 @@ use super::{
 };
 use crate::{
     header::{DeltaHeader, Operation},
-    pipeline::apply::{Applier, BatchApplyError, Refusal, Undo},
+    pipeline::{
+        apply::{Applier, BatchApplyError, Refusal, Undo},
+        counters::Counters,
+    },
     record::Record,
     testing::{Memory, frame},
 };
@@ -147,4 +150,25 @@ fn a_refused_record_is_not_kept() {
     assert!(undo.is_empty());
     assert_eq!(applier.step_back(&mut store, &mut undo), None);
     assert_eq!(applier.current_position(), position);
+}
+
+#[test]
+fn a_record_twice_in_a_batch_is_counted_as_applied_once() {
+    let mut memory = Memory::new(2, 2, 0);
+    let mut store = memory.store_with_base(&[1.0, 2.0, 3.0, 4.0]);
+    let counters = Counters::default();
+    let mut applier = Applier::new(base_position(&store), &mut []).with_counters(&counters);
+    let mut bytes = [0; 1_024];
+    let mut undo = Undo::new(&mut bytes);
+    let delete = |sequence, slot| {
+        let header = DeltaHeader::new(Operation::Delete, sequence, 1);
+        frame(header, &[slot, 0, 0, 0])
+    };
+    let frames = [delete(1, 0), delete(1, 0), delete(2, 1), delete(1, 0)];
+    let result = applier.apply_batch(records(&frames), &mut store, &mut undo);
+    let result = result.unwrap();
+    assert_eq!((result.applied, result.duplicates), (2, 2));
+    let counted = counters.snapshot();
+    assert_eq!((counted.records, counted.duplicates), (2, 2));
+    assert_eq!(counted.encoded_bytes, 2 * 68);
 }
