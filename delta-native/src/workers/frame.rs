@@ -31,7 +31,7 @@ pub(super) fn forkable(
     epoch: u32,
 ) -> Option<(Frame, usize)> {
     let (header, payload) = split(batch, at)?;
-    if header.sequence != sequence + 1 || header.epoch != epoch {
+    if header.sequence != sequence + 1 || header.epoch != epoch || header.tensor {
         return None;
     }
     let (slot, rows) = match header.operation {

@@ -193,7 +193,7 @@ impl Session<'_, '_> {
         }
         drop(batch);
         let worth_it = !self.others.is_empty() && self.fork.len() >= FORK_MIN;
-        if worth_it && self.fork_and_join(applied) {
+        if worth_it && self.ends_checked() && self.fork_and_join(applied) {
             return Ok(true);
         }
         // One by one: what was refused is named, and what stands before it applied.
@@ -209,6 +209,13 @@ impl Session<'_, '_> {
                 return Ok(more);
             }
         }
+    }
+
+    /// Whether the digest at the end of the fork, the only one that is compared, shows a drift that
+    /// one within it would.
+    fn ends_checked(&self) -> bool {
+        let has_digest = |frame: &Frame| frame.state_digest.is_some();
+        self.fork.last().is_some_and(has_digest) || !self.fork.iter().any(has_digest)
     }
 
     /// Applies the record at `at` by this thread alone; `false` at the batch's end.

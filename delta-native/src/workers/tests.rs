@@ -7,9 +7,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use delta_core::header::DeltaHeader;
+use delta_core::header::{DeltaHeader, HEADER_SIZE, Operation};
 use delta_core::payload::metadata::MetadataEdit;
-use delta_core::pipeline::apply::Refusal;
+use delta_core::pipeline::apply::{ApplyError, Refusal};
 use delta_core::pipeline::sequencer::{Position, Prepared, Sequencer, SlotState};
 
 use super::plan::{Costs, speedup};
@@ -197,6 +197,71 @@ fn a_refused_record_stops_the_batch_and_nothing_behind_it_is_applied() {
         assert_equal(&replica, &writer);
     })
     .unwrap();
+}
+
+/// The frames of `batch`, changed by `change`, which is given their places, and sealed anew.
+fn altered(batch: &[u8], change: impl Fn(usize, &mut DeltaHeader, &mut Vec<u8>)) -> Vec<u8> {
+    let (mut rest, mut frames) = (batch, Vec::new());
+    for place in 0.. {
+        let Some((header, behind)) = rest.split_first_chunk::<HEADER_SIZE>() else {
+            break;
+        };
+        let mut header = DeltaHeader::parse(header).unwrap();
+        let (payload, behind) = behind.split_at(header.payload_size as usize);
+        let mut payload = payload.to_vec();
+        change(place, &mut header, &mut payload);
+        frames.extend(header.seal(&payload).unwrap().to_bytes());
+        frames.extend(payload);
+        rest = behind;
+    }
+    frames
+}
+
+/// Why workers, as many as given, refuse `frames` behind the twenty inserts.
+fn refusal(workers: u32, frames: &[u8]) -> (ApplyError, Position) {
+    let dim = u32::try_from(DIM).unwrap();
+    let replica = ShardedReplica::new(dim, 100, workers, Position::START).unwrap();
+    let (result, _) = run(&replica, |session| session.apply_batch(frames.to_vec())).unwrap();
+    let Err(ParallelError::Apply(error)) = result else {
+        panic!("{workers} workers: {result:?}");
+    };
+    (error, replica.read().position())
+}
+
+#[test]
+fn forks_refuse_what_one_worker_refuses() {
+    let mut slots = vec![SlotState::default(); 100];
+    let mut writer = writer(&mut slots);
+    for slot in 0..10 {
+        writer.update(slot, 5, 1.0, false);
+    }
+    let third = 22;
+    // Slot 0 of type f32: the first place of axis 0 is cleared.
+    let tensor_clear = [0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0];
+    let of_tensor = altered(&writer.frames, |place, header, payload| {
+        header.state_digest = None;
+        if place == third {
+            *header = DeltaHeader::new(Operation::Update, header.sequence, header.epoch);
+            header.tensor = true;
+            *payload = tensor_clear.to_vec();
+        }
+    });
+    // Drift that the last record of the fork does not show.
+    let drifted = altered(&writer.frames, |place, header, _| {
+        header.state_digest = match place {
+            0..=21 => header.state_digest,
+            22 => Some(1),
+            _ => None,
+        };
+    });
+    let reason = |frames: &[u8]| {
+        let alone = refusal(1, frames);
+        assert_eq!(alone.0.sequence, third as u64 + 1);
+        assert_eq!(refusal(2, frames), alone);
+        alone.0.reason
+    };
+    assert_eq!(reason(&of_tensor), Refusal::TensorRecord);
+    assert!(matches!(reason(&drifted), Refusal::Diverged { .. }));
 }
 
 #[test]

@@ -101,6 +101,8 @@ pub enum Refusal {
     },
     /// The record changes a tensor, the replica has rows.
     TensorRecord,
+    /// The record is no update of rows, which alone a worker of several takes.
+    NoRowChange,
     /// The record changes rows, the replica has tensors.
     RowRecord,
     /// The tensor cannot take the change.
@@ -219,6 +221,10 @@ impl fmt::Display for Refusal {
             Self::Repeated { slot } => {
                 write!(f, "the batch changes slot {slot} twice: send two batches")
             }
+            Self::NoRowChange => write!(
+                f,
+                "the record is no update of rows: apply it to the whole replica"
+            ),
             Self::TensorRecord => write!(
                 f,
                 "a tensor's record for a replica of rows: read it with a tensor replica"

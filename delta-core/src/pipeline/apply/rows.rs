@@ -11,8 +11,9 @@ use crate::{codec::Values, digest::row_term, payload::Payload, record::Record, s
 /// Returns the change of the digest.
 ///
 /// # Errors
-/// The [`Refusal`] of a slot that is not as the record says. Rows of this record's earlier entries
-/// have changed then.
+/// The [`Refusal`] of a slot that is not as the record says: rows of this record's earlier entries
+/// have changed then. [`Refusal::TensorRecord`] and [`Refusal::NoRowChange`] of a record that is
+/// neither an update nor a batch of them, for whatever worker.
 pub fn apply_rows<R: Replica + ?Sized>(
     record: &Record<'_>,
     replica: &mut R,
@@ -24,7 +25,8 @@ pub fn apply_rows<R: Replica + ?Sized>(
     match record.payload() {
         Payload::Update(vector) => check_dim(replica, vector.dim())?,
         Payload::Batch(batch) => check_dim(replica, batch.dim())?,
-        _ => {}
+        Payload::Tensor(_) => return Err(Refusal::TensorRecord),
+        _ => return Err(Refusal::NoRowChange),
     }
     let mut change = |slot, prev_sequence, values: &Values<'_>| {
         let old = check_chain(replica, slot, prev_sequence).map_err(|e| e.of_values(values))?;
@@ -46,6 +48,7 @@ pub fn apply_rows<R: Replica + ?Sized>(
             }
             Ok(sum)
         }
+        // The slot is another worker's.
         _ => Ok(0),
     }
 }
