@@ -178,7 +178,8 @@ impl Log {
             .unwrap_or_default()
     }
 
-    /// The number of the record with which a reader goes on, of which `records` are out so far.
+    /// The number of the record with which a reader goes on, of which `records` are out so far. A
+    /// reader whose state nothing tells from another's is refused.
     pub(super) fn resume(
         &self,
         position: ReaderPosition,
@@ -193,16 +194,17 @@ impl Log {
         if next > records {
             return Err(ahead);
         }
-        let last = next
-            .checked_sub(1)
-            .and_then(|number| self.entries.get(number));
-        match last.and_then(|entry| entry.digest) {
-            Some(expected) if expected != digest => Err(Refusal::OtherHistory {
+        let Some(number) = next.checked_sub(1) else {
+            return Ok(next);
+        };
+        match self.entries.get(number).ok_or(ahead)?.digest {
+            Some(expected) if expected == digest => Ok(next),
+            Some(expected) => Err(Refusal::OtherHistory {
                 position: sequence,
                 expected,
                 found: digest,
             }),
-            _ => Ok(next),
+            None => Err(Refusal::NoDigest { position: sequence }),
         }
     }
 }

@@ -8,8 +8,8 @@
 //!
 //! The body of `/frames` is the wire format and nothing else. A reader resumes by its position: the
 //! sequence of its last record and the digest of its state (16 hex digits), which must be the
-//! stream's own there; else the refusal `SNAPSHOT_NEEDED` tells it to start anew, with `after=0`.
-//! The history from its start is the snapshot.
+//! stream's own there; else, and where the stream carries none, the refusal `SNAPSHOT_NEEDED` tells
+//! it to start anew, with `after=0`. The history from its start is the snapshot.
 //!
 //! Every connection has a thread, a bounded number of them. None has a queue: a reader's thread
 //! writes from the one log, and a reader that does not take 64 KiB within a time is dropped and may

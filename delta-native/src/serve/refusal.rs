@@ -31,6 +31,8 @@ pub(super) enum Refusal {
         expected: u64,
         found: u64,
     },
+    /// The reader's last record carries no digest: whether its state is the stream's is unknown.
+    NoDigest { position: u64 },
 }
 
 impl Refusal {
@@ -45,7 +47,9 @@ impl Refusal {
             Self::Body => "413 Content Too Large",
             Self::Host => "421 Misdirected Request",
             Self::NotFound => "404 Not Found",
-            Self::Ahead { .. } | Self::OtherHistory { .. } => "409 Conflict",
+            Self::Ahead { .. } | Self::OtherHistory { .. } | Self::NoDigest { .. } => {
+                "409 Conflict"
+            }
         }
     }
 
@@ -61,7 +65,9 @@ impl Refusal {
             Self::Host => "HOST",
             Self::NotFound => "NOT_FOUND",
             Self::Query => "QUERY",
-            Self::Ahead { .. } | Self::OtherHistory { .. } => "SNAPSHOT_NEEDED",
+            Self::Ahead { .. } | Self::OtherHistory { .. } | Self::NoDigest { .. } => {
+                "SNAPSHOT_NEEDED"
+            }
         }
     }
 }
@@ -103,6 +109,11 @@ impl fmt::Display for Refusal {
                 f,
                 "after record {position} the digest is {expected:016x}, the reader has \
                  {found:016x}: start anew with after=0"
+            ),
+            Self::NoDigest { position } => write!(
+                f,
+                "record {position} carries no digest to compare: resume at one that does, or start \
+                 anew with after=0"
             ),
         }
     }

@@ -137,6 +137,39 @@ fn a_reader_resumes_at_every_position_and_nowhere_else() {
 }
 
 #[test]
+fn nobody_resumes_where_no_digest_tells_what_to_have() {
+    let log = sample_log();
+    let (mut rest, mut frames) = (log.frames(0, log.len()), Vec::new());
+    let mut digests = Vec::new();
+    while let Ok((record, behind)) = Record::split(rest) {
+        let (mut header, payload) = (*record.header(), record.payload_bytes());
+        digests.push(header.state_digest.unwrap());
+        if header.sequence == 9 {
+            header.state_digest = None;
+        }
+        frames.extend(header.seal(payload).unwrap().to_bytes());
+        frames.extend(payload);
+        rest = behind;
+    }
+    let log = Log::new("sparse", frames).unwrap();
+    let settings = at_once(&log);
+    with_server(log, settings, |server| {
+        let after = |sequence: usize| {
+            let digest = digests[sequence - 1];
+            get(
+                server,
+                &format!("/frames?after={sequence}&digest={digest:016x}"),
+            )
+        };
+        let needed = (409, "SNAPSHOT_NEEDED".to_owned());
+        assert_eq!(code(after(9)), needed);
+        for sequence in [8, 10] {
+            assert!(after(sequence).0.contains("200 OK"), "{sequence}");
+        }
+    });
+}
+
+#[test]
 fn records_arrive_as_they_come_out() {
     let log = sample_log();
     let frames = log.frames(0, log.len()).to_vec();
