@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::setup::{self, Unmet};
-use crate::{cross, fuzz, loom, no_os, sanitize, shell, supply, targets, test, tools};
+use crate::{cross, fuzz, loom, no_os, sanitize, shell, supply, targets, test};
 
 struct Options {
     /// Of each fuzz target.
@@ -76,7 +76,7 @@ const CHECKS: &[Check] = &[
         name: "miri",
         run: |_| match sanitize::miri()? {
             Some(passed) => tests(Ok(passed)),
-            None => Ok(Ran::Not(sanitize::MIRI_MISSING)),
+            None => Err(Unmet::new(sanitize::MIRI_MISSING).into()),
         },
     },
     Check {
@@ -133,9 +133,10 @@ const CHECKS: &[Check] = &[
 const FUZZ: &str = "fuzz";
 
 fn sanitized(run: fn() -> Result<u32>) -> Result<Ran> {
-    match sanitize::missing() {
-        Some(reason) => Ok(Ran::Not(reason)),
-        None => tests(run()),
+    if sanitize::IS_TARGET_HERE {
+        tests(run())
+    } else {
+        Ok(Ran::Not(sanitize::TARGET_MISSING))
     }
 }
 
@@ -233,16 +234,14 @@ fn row(check: String, took: Duration, result: Result<Ran>) -> Row {
     let (cases, result) = match result {
         Ok(Ran::Cases(cases)) => (cases, Verdict::Ok),
         Ok(Ran::Not(reason)) => (String::new(), Verdict::NotRun(reason.to_owned())),
-        Err(error) if cannot_run(&error).is_some() && !setup::is_ci() => {
-            println!("NOT RUN {check}: {error:#}");
-            let reason = cannot_run(&error).unwrap_or_default().to_owned();
-            (String::new(), Verdict::NotRun(reason))
-        }
         Err(error) => {
-            println!("FAILED {check}: {error:#}");
-            let reason = format!("{error:#}");
-            let first = reason.lines().next().unwrap_or_default().to_owned();
-            (String::new(), Verdict::Failed(first))
+            let verdict = verdict_of(&error, setup::is_ci());
+            let kind = match verdict {
+                Verdict::NotRun(_) => "NOT RUN",
+                _ => "FAILED",
+            };
+            println!("{kind} {check}: {error:#}");
+            (String::new(), verdict)
         }
     };
     Row {
@@ -251,6 +250,15 @@ fn row(check: String, took: Duration, result: Result<Ran>) -> Row {
         took,
         result,
     }
+}
+
+/// What an error says of its check: a machine of CI must have what the check needs.
+fn verdict_of(error: &anyhow::Error, is_ci: bool) -> Verdict {
+    if let (Some(reason), false) = (cannot_run(error), is_ci) {
+        return Verdict::NotRun(reason.to_owned());
+    }
+    let reason = format!("{error:#}");
+    Verdict::Failed(reason.lines().next().unwrap_or_default().to_owned())
 }
 
 /// What the machine lacks, if that is why a check failed.
@@ -262,10 +270,6 @@ fn cannot_run(error: &anyhow::Error) -> Option<&str> {
 
 fn fuzz_rows(seconds: u32) -> Vec<Row> {
     let start = Instant::now();
-    if !tools::ensure_nightly() {
-        let not_run = Ok(Ran::Not(tools::NIGHTLY_MISSING));
-        return vec![row(FUZZ.to_owned(), start.elapsed(), not_run)];
-    }
     match fuzz::run_targets(seconds, &[]) {
         Err(error) => vec![row(FUZZ.to_owned(), start.elapsed(), Err(error))],
         Ok(outcomes) => outcomes
@@ -365,6 +369,19 @@ mod tests {
         );
         assert!(text.contains("| c |  | 1 s | FAILED: cause |\n"), "{text}");
         assert_eq!(table(&rows).lines().count(), 4);
+    }
+
+    #[test]
+    fn what_is_missing_fails_in_ci_alone() {
+        let missing = anyhow::Error::from(Unmet::new("no nightly"));
+        let here = verdict_of(&missing, false).words();
+        assert_eq!(here, "not run: no nightly");
+        let in_ci = verdict_of(&missing, true).words();
+        assert_eq!(in_ci, "FAILED: no nightly");
+        let broken = anyhow::anyhow!("broken");
+        for is_ci in [false, true] {
+            assert_eq!(verdict_of(&broken, is_ci).words(), "FAILED: broken");
+        }
     }
 
     #[test]

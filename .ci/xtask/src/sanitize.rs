@@ -73,16 +73,20 @@ pub(crate) fn address() -> Result<u32> {
     test("address", cargo)
 }
 
-/// Why the sanitizers cannot be run here, if so.
-pub(crate) fn missing() -> Option<&'static str> {
-    if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
-        return Some("the sanitizers are run on x86-64 Linux alone");
-    }
-    (!tools::ensure_nightly()).then_some(tools::NIGHTLY_MISSING)
-}
+/// Whether this machine is the sanitizers' target, which no installation makes it.
+pub(crate) const IS_TARGET_HERE: bool = cfg!(all(target_arch = "x86_64", target_os = "linux"));
+pub(crate) const TARGET_MISSING: &str = "the sanitizers are run on x86-64 Linux alone";
 
 fn ensure_possible() -> Result<()> {
-    missing().map_or(Ok(()), |reason| Err(setup::Unmet::new(reason).into()))
+    if IS_TARGET_HERE && tools::ensure_nightly() {
+        return Ok(());
+    }
+    let reason = if IS_TARGET_HERE {
+        tools::NIGHTLY_MISSING
+    } else {
+        TARGET_MISSING
+    };
+    Err(setup::Unmet::new(reason).into())
 }
 
 fn test(name: &str, mut cargo: Command) -> Result<u32> {
