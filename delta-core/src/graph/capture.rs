@@ -7,13 +7,14 @@
 //! The loop is closed: the shadow takes the very bytes that are sent, and only when they are
 //! committed. An abandoned change leaves it as it was.
 
+mod error;
 pub(super) mod lists;
 
-use core::fmt;
+pub use error::{Difference, GraphCaptureError};
 
 use super::{
-    Adjacency, CheckedChange, Edit, EditError, ListChange, Prepared, Slots,
-    encode::{Change, EditsWriter, InsertWriter, Link},
+    Adjacency, CheckedChange, Edit, EditError, LAYERS_MAX, ListChange, Prepared, Slots,
+    encode::{Change, EditsWriter, Fault, InsertWriter, Link},
 };
 use lists::{LIST_MAX, List, Touched, between, link_between};
 
@@ -30,60 +31,6 @@ pub trait IndexView {
     /// unless an update can link beyond the level that a node was inserted with.
     fn visit_touched_above(&self, _layer: u8, _slot: u32, _visit: &mut dyn FnMut(u32)) {}
 }
-
-/// Why a change was not captured. The shadow is as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum GraphCaptureError {
-    /// The index has no such node, or another level for it than before.
-    Node {
-        /// The node.
-        slot: u32,
-    },
-    /// A list of the index is longer than the shadow's shape allows.
-    ListTooLong {
-        /// The layer.
-        layer: u8,
-        /// The node.
-        slot: u32,
-        /// Neighbours that a list may have.
-        degree_max: u8,
-    },
-    /// The buffer for the change is too small.
-    BufferFull {
-        /// Its bytes.
-        size: usize,
-    },
-    /// The index changed in a way that no graph has.
-    Refused(EditError),
-}
-
-impl fmt::Display for GraphCaptureError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Node { slot } => write!(
-                f,
-                "the index has no node {slot} of the level it had: capture each operation once, \
-                 right after it"
-            ),
-            Self::ListTooLong {
-                layer,
-                slot,
-                degree_max,
-            } => write!(
-                f,
-                "node {slot} has more than {degree_max} neighbours on layer {layer}: give the \
-                 shadow the degrees of the index"
-            ),
-            Self::BufferFull { size } => {
-                write!(f, "{size} bytes do not hold the graph change: give it more")
-            }
-            Self::Refused(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for GraphCaptureError {}
 
 /// A change that was captured and is not yet part of the shadow.
 #[derive(Debug)]
@@ -147,11 +94,14 @@ impl<'m> GraphCapture<'m> {
         out: &'o mut [u8],
     ) -> Result<PendingChange<'_, 'm, 'o>, GraphCaptureError> {
         let level = index.level(slot).ok_or(GraphCaptureError::Node { slot })?;
+        if level >= LAYERS_MAX {
+            return Err(GraphCaptureError::Unencodable { slot });
+        }
         let size = match self.short_insert(index, slot, level, out)? {
             Some(size) => size,
             None => self.touched(index, slot, Touch::Inserted(level), out)?,
         };
-        self.pending(size, out)
+        self.pending(slot, size, out)
     }
 
     /// After the index linked `slot` anew, as it does where a row is updated in place: compares the
@@ -166,7 +116,7 @@ impl<'m> GraphCapture<'m> {
         out: &'o mut [u8],
     ) -> Result<PendingChange<'_, 'm, 'o>, GraphCaptureError> {
         let size = self.touched(index, slot, Touch::Linked, out)?;
-        self.pending(size, out)
+        self.pending(slot, size, out)
     }
 
     /// Makes `slot` a tombstone, and, as [`update`](Self::update), tells what the index repaired
@@ -181,41 +131,79 @@ impl<'m> GraphCapture<'m> {
         out: &'o mut [u8],
     ) -> Result<PendingChange<'_, 'm, 'o>, GraphCaptureError> {
         let size = self.touched(index, slot, Touch::Deleted, out)?;
-        self.pending(size, out)
+        self.pending(slot, size, out)
     }
 
-    /// The first list, as (layer, slot), that differs between index and shadow. O(all lists).
+    /// Whether `slot` is the node that an insert would be captured as, before the index makes it.
+    /// O(1).
     ///
     /// # Errors
-    /// [`GraphCaptureError::Node`] and [`GraphCaptureError::ListTooLong`].
+    /// [`GraphCaptureError::Refused`].
+    pub const fn check_insert(&self, slot: u32) -> Result<(), GraphCaptureError> {
+        let expected = self.shadow.node_count();
+        let error = if slot != expected {
+            EditError::SlotNotNext { slot, expected }
+        } else if slot >= self.shadow.shape().nodes_max {
+            EditError::Full { slot, level: 0 }
+        } else {
+            return Ok(());
+        };
+        Err(GraphCaptureError::Refused(error))
+    }
+
+    /// Whether `slot` is a node that lives, as updates and deletes need it, before the index makes
+    /// them. O(1).
+    ///
+    /// # Errors
+    /// [`GraphCaptureError::Refused`].
+    pub fn check_live(&self, slot: u32) -> Result<(), GraphCaptureError> {
+        let error = if self.shadow.level(slot).is_none() {
+            EditError::MissingNode { slot }
+        } else if self.shadow.is_tombstone(slot) {
+            EditError::AlreadyTombstone { slot }
+        } else {
+            return Ok(());
+        };
+        Err(GraphCaptureError::Refused(error))
+    }
+
+    /// The first difference between index and shadow: in the nodes and their lists, then in the
+    /// entry. O(all lists).
+    ///
+    /// # Errors
+    /// [`GraphCaptureError::ListTooLong`] and [`GraphCaptureError::Unencodable`].
     pub fn first_difference(
         &self,
         index: &dyn IndexView,
-    ) -> Result<Option<(u8, u32)>, GraphCaptureError> {
-        for slot in 0..self.shadow.node_count() {
+    ) -> Result<Option<Difference>, GraphCaptureError> {
+        let node_count = self.shadow.node_count();
+        // The node behind the last: neither has it.
+        for slot in 0..node_count.saturating_add(1) {
             let level = self.shadow.level(slot);
             if index.level(slot) != level {
-                return Err(GraphCaptureError::Node { slot });
+                return Ok(Some(Difference::Node { slot }));
             }
-            for layer in 0..=level.unwrap_or(0) {
+            for layer in 0..level.map_or(0, |level| level + 1) {
                 let now = self.read(index, layer, slot)?;
                 if self.before(layer, slot) != now.as_slice() {
-                    return Ok(Some((layer, slot)));
+                    return Ok(Some(Difference::List { layer, slot }));
                 }
             }
         }
-        Ok(None)
+        let (index, shadow) = (index.entry(), self.shadow.entry());
+        Ok((index != shadow).then_some(Difference::Entry { index, shadow }))
     }
 
     fn pending<'o>(
         &mut self,
+        slot: u32,
         size: usize,
         out: &'o mut [u8],
     ) -> Result<PendingChange<'_, 'm, 'o>, GraphCaptureError> {
         let full = GraphCaptureError::BufferFull { size: out.len() };
         let bytes = &*out.get_mut(..size).ok_or(full)?;
-        // What was just written is a change, unless the buffer was too small for it.
-        let change = Change::parse(bytes).map_err(|_| full)?;
+        // What was just written is a change, unless the index told two stories while it was read.
+        let change = Change::parse(bytes).map_err(|_| GraphCaptureError::Unencodable { slot })?;
         let prepared = self.shadow.prepare(change);
         let prepared = prepared.map_err(GraphCaptureError::Refused)?;
         Ok(PendingChange { prepared })
@@ -262,7 +250,10 @@ impl<'m> GraphCapture<'m> {
         out: &mut [u8],
     ) -> Result<usize, GraphCaptureError> {
         let size = out.len();
-        let full = |_| GraphCaptureError::BufferFull { size };
+        let full = |fault| match fault {
+            Fault::Full => GraphCaptureError::BufferFull { size },
+            Fault::Unencodable => GraphCaptureError::Unencodable { slot },
+        };
         let level = index.level(slot).ok_or(GraphCaptureError::Node { slot })?;
         let is_insert = matches!(touch, Touch::Inserted(_));
         if !is_insert && self.shadow.level(slot) != Some(level) {
@@ -347,6 +338,11 @@ impl<'m> GraphCapture<'m> {
             });
         }
         list.as_mut_slice().sort_unstable();
+        // The buffer is then all that a writer can find fault with.
+        let is_each_once = list.as_slice().is_sorted_by(|a, b| a < b);
+        if !is_each_once || list.as_slice().last() == Some(&u32::MAX) {
+            return Err(GraphCaptureError::Unencodable { slot });
+        }
         Ok(list)
     }
 }

@@ -16,8 +16,8 @@ mod edits;
 mod insert;
 
 pub use edges::{Edge, encode_edges};
-pub(super) use edits::EditsWriter;
 pub use edits::encode_edits;
+pub(super) use edits::{EditsWriter, Fault};
 pub use insert::{InsertWriter, Link};
 
 use super::Edit;

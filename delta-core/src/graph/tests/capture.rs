@@ -1,6 +1,8 @@
 //! An index, its capture, and replicas that take the bytes: equal lists, equal bytes, equal
 //! answers.
 
+mod wrong;
+
 use super::{
     Memory, bytes,
     encode::Noted,
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::graph::{
     Adjacency, EditError, Shape,
-    capture::{GraphCapture, GraphCaptureError, IndexView},
+    capture::{Difference, GraphCapture, GraphCaptureError, IndexView},
     digest::graph_digest,
     encode::{Change, encode_edits},
     search::{Candidate, Neighbour, SearchScratch, SliceRows},
@@ -36,14 +38,22 @@ impl IndexView for Hnsw {
 }
 
 fn index() -> Hnsw {
-    Hnsw::new(DIM, LINKS, 40, |a, b| distance(Metric::SquaredL2, a, b))
+    index_with(LINKS)
+}
+
+fn index_with(links: usize) -> Hnsw {
+    Hnsw::new(DIM, links, 40, |a, b| distance(Metric::SquaredL2, a, b))
 }
 
 fn shape(nodes_max: u32) -> Shape {
+    shape_with(nodes_max, LINKS)
+}
+
+fn shape_with(nodes_max: u32, links: usize) -> Shape {
     Shape {
         nodes_max,
-        degree0_max: 2 * LINKS as u8,
-        degree_max: LINKS as u8,
+        degree0_max: 2 * links as u8,
+        degree_max: links as u8,
         upper_blocks_max: nodes_max / 4 + 8,
     }
 }
@@ -92,16 +102,29 @@ fn found(
     out
 }
 
+const NODES: usize = 1_500;
+
 #[test]
 fn replicas_of_an_index_have_its_lists_and_its_answers() {
-    const NODES: usize = 1_500;
+    are_replicated(8);
+}
+
+#[test]
+fn replicas_of_an_index_of_16_links_have_its_lists_and_its_answers() {
+    are_replicated(16);
+}
+
+fn are_replicated(links: usize) {
     let mut random = Random(1);
     let data = clustered(NODES + 50, DIM, 20, &mut random);
     let (data, queries) = data.split_at(NODES);
-    let (mut first, mut second) = (Memory::new(shape(2_000)), Memory::new(shape(2_000)));
+    let (mut first, mut second) = (
+        Memory::new(shape_with(2_000, links)),
+        Memory::new(shape_with(2_000, links)),
+    );
     let mut capture = GraphCapture::new(first.graph());
     let mut replica = second.graph();
-    let mut index = index();
+    let mut index = index_with(links);
     let mut out = [0; 4096];
     let (mut short, mut general) = (0, 0);
     for row in data {
@@ -113,9 +136,9 @@ fn replicas_of_an_index_have_its_lists_and_its_answers() {
         assert_eq!(out[0] & 0b11, 1, "an insert takes the insert form");
     }
     // The sizes again, from a capture whose shadow is one change behind.
-    let mut third = Memory::new(shape(2_000));
+    let mut third = Memory::new(shape_with(2_000, links));
     let mut behind = GraphCapture::new(third.graph());
-    let mut again = Hnsw::new(DIM, LINKS, 40, index.distance);
+    let mut again = index_with(links);
     for (row, lists) in data.iter().zip(&index.lists) {
         let slot = again.insert(row, lists.len() - 1);
         let pending = behind.insert(&again, slot, &mut out).unwrap();
@@ -132,10 +155,19 @@ fn replicas_of_an_index_have_its_lists_and_its_answers() {
     assert!(short <= 55, "an insert takes {short} bytes");
     assert!(general <= 120, "its edits take {general} bytes");
     assert!(short * 3 / 2 < general, "{short} and {general} bytes");
+    answer_alike(&index, &capture, &replica, queries);
+}
 
+/// Both graphs give the index's own answers, nearly all of them right.
+fn answer_alike(
+    index: &Hnsw,
+    capture: &GraphCapture<'_>,
+    replica: &Adjacency<'_>,
+    queries: &[Vec<f32>],
+) {
     let mut hits = 0;
     for row in queries {
-        let answers = found(&replica, &index.rows, row, 10, 60);
+        let answers = found(replica, &index.rows, row, 10, 60);
         let primary = found(capture.shadow(), &index.rows, row, 10, 60);
         let own = index.search(row, 10, 60);
         assert_eq!(answers, primary);
@@ -268,7 +300,10 @@ fn what_cannot_be_captured_leaves_the_shadow() {
         })
     );
     index.lists[3][0] = vec![0];
-    assert_eq!(capture.first_difference(&index), Ok(Some((0, 3))));
+    assert_eq!(
+        capture.first_difference(&index),
+        Ok(Some(Difference::List { layer: 0, slot: 3 }))
+    );
     assert_eq!(bytes(capture.shadow()), before);
 }
 

@@ -302,7 +302,7 @@ impl<I: VectorIndex, M: Mem> Findings<'_, '_, '_, I, M> {
         }
         match captured.graph().first_difference(captured.index()) {
             Ok(None) => pass::difference(primary, self.store, None, *position, applied),
-            Ok(Some((layer, slot))) => Some(format!("the index's list of {slot} on layer {layer}")),
+            Ok(Some(difference)) => Some(format!("index and shadow differ in {difference}")),
             Err(error) => Some(error.to_string()),
         }
     }
