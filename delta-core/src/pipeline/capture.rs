@@ -7,17 +7,16 @@ use super::{
     shadow::Shadow,
 };
 use crate::{
-    codec::{Base, lz4::Lz4Scratch},
+    codec::lz4::Lz4Scratch,
     header::DeltaHeader,
-    payload::{
-        control::CONTROL_SIZE,
-        metadata::MetadataEdit,
-        vector::{VectorChange, VectorWriteError},
-    },
+    payload::{control::CONTROL_SIZE, metadata::MetadataEdit, vector::VectorChange},
     ring::{CommitError, Grant, Mem, Notify, Polling, Producer, ReserveError},
 };
+use change::updated;
 use core::fmt;
 
+mod change;
+mod check;
 mod graph;
 
 /// Why a change did not enter the ring. Nothing has changed: try again, or report it.
@@ -148,20 +147,9 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
         row: &[f32],
         metadata: &[MetadataEdit<'_>],
     ) -> Result<u32, CaptureError> {
-        if id.is_empty() {
-            let refusal = VectorWriteError::IdSize { size: 0 };
-            return Err(CaptureError::Prepare(refusal.into()));
-        }
-        let slot = self.sequencer.slot_count();
-        self.send_vector(&VectorChange {
-            slot,
-            base: Base::Zero,
-            new: row,
-            id,
-            graph: None,
-            metadata,
-        })?;
-        Ok(slot)
+        let change = self.inserted(id, row, metadata)?;
+        self.send_vector(&change)?;
+        Ok(change.slot)
     }
 
     /// Captures that the row of `slot` changes from `old` to `new`. Equal rows are a record too.
@@ -189,14 +177,7 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
         new: &[f32],
         metadata: &[MetadataEdit<'_>],
     ) -> Result<(), CaptureError> {
-        self.send_vector(&VectorChange {
-            slot,
-            base: Base::Row(old),
-            new,
-            id: &[],
-            graph: None,
-            metadata,
-        })
+        self.send_vector(&updated(slot, [old, new], metadata))
     }
 
     /// Captures that the entity of `slot` is deleted. O(1).

@@ -1,104 +1,51 @@
 //! An index whose every operation becomes one record.
 
+mod call;
+mod error;
+
 use delta_core::graph::Adjacency;
-use delta_core::graph::capture::{GraphCapture, GraphCaptureError, IndexView};
+use delta_core::graph::capture::{GraphCapture, GraphCaptureError, IndexView, PendingChange};
 use delta_core::payload::metadata::MetadataEdit;
 use delta_core::pipeline::capture::{Capture, CaptureError};
+use delta_core::pipeline::sequencer::Sequencer;
 use delta_core::ring::Mem;
+
+use call::Call;
+pub use call::IndexOperation;
+pub use error::{CapturedIndexError, Parted, Refusal};
 
 /// Bytes for a graph change to begin with; most take under 100.
 const CHANGE_SIZE: usize = 4096;
 /// Beyond what the lists that any operation touches can take.
 const CHANGE_SIZE_MAX: usize = 1 << 26;
 
-/// What an operation does to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IndexOperation {
-    /// Links a new node.
-    Insert,
-    /// Links a node anew.
-    Update,
-    /// Makes a node a tombstone.
-    Delete,
-    /// Links a node anew, its row as it is.
-    Relink,
-}
-
-/// Why an operation did not become a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CapturedIndexError<E> {
-    /// The index refused, and nothing has changed.
-    #[error(transparent)]
-    Index(E),
-    /// The index has made the operation, and what it did could not be read. The same call again
-    /// goes on from there.
-    #[error(transparent)]
-    Graph(GraphCaptureError),
-    /// The index has made the operation, and its record is not in the ring. The same call again
-    /// goes on from there.
-    #[error(transparent)]
-    Record(CaptureError),
-    /// An operation that the index has made is still without a record.
-    #[error(
-        "the {operation:?} of node {slot} is in the index and not in the stream: make that call \
-         again first"
-    )]
-    Unsent {
-        /// The operation.
-        operation: IndexOperation,
-        /// Its node.
-        slot: u32,
-    },
-}
-
-impl<E> CapturedIndexError<E> {
-    /// Whether the same call can succeed once the ring's consumer has caught up.
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::Record(error) if error.is_full())
-    }
-}
-
 /// An index, the shadow of its graph, and the ring that its changes go into.
 ///
 /// Each operation takes a closure that makes it in the index; the graph is read before anything
-/// else can touch the index, and row and links travel in one record. If the ring is full, or the
-/// record is refused, the operation stays made and unsent: the same call again sends it, without a
-/// second run of its closure.
+/// else can touch the index, and row and links travel in one record. What can be checked is checked
+/// before the closure runs: a refused call changes nothing. If the ring is full, the operation
+/// stays made and unsent: the same call again sends it, without a second run of its closure.
+///
+/// What only the index knows shows when it has made the operation: links that are no graph, or that
+/// fit no record. The stream cannot tell such an operation, nor any after it; see [`Parted`].
 #[derive(Debug)]
 pub struct CapturedIndex<'m, I, M: Mem> {
     index: I,
     graph: GraphCapture<'m>,
     capture: Capture<'m, M>,
-    /// Graph changes are written here, then into the ring.
-    change: Vec<u8>,
-    /// What the index has made and the stream lacks.
-    unsent: Option<(IndexOperation, u32)>,
+    /// Rows are written here to see whether they can be, then graph changes, then into the ring.
+    scratch: Vec<u8>,
+    state: State,
 }
 
-/// What a record is made with.
-struct Parts<'p, 'm, I, M: Mem> {
-    index: &'p I,
-    graph: &'p mut GraphCapture<'m>,
-    capture: &'p mut Capture<'m, M>,
-    change: &'p mut [u8],
-}
-
-enum Unsent {
-    Graph(GraphCaptureError),
-    Record(CaptureError),
-}
-
-impl From<GraphCaptureError> for Unsent {
-    fn from(error: GraphCaptureError) -> Self {
-        Self::Graph(error)
-    }
-}
-
-impl From<CaptureError> for Unsent {
-    fn from(error: CaptureError) -> Self {
-        Self::Record(error)
-    }
+/// How the stream stands to the index.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// It tells all that the index has made.
+    Even,
+    /// The index has made this call, and the stream lacks it.
+    Unsent(Call),
+    Parted(Parted),
 }
 
 impl<'m, I: IndexView, M: Mem> CapturedIndex<'m, I, M> {
@@ -110,14 +57,19 @@ impl<'m, I: IndexView, M: Mem> CapturedIndex<'m, I, M> {
             index,
             graph: GraphCapture::new(shadow),
             capture,
-            change: vec![0; CHANGE_SIZE],
-            unsent: None,
+            scratch: vec![0; CHANGE_SIZE],
+            state: State::Even,
         }
     }
 
     /// The index.
     pub const fn index(&self) -> &I {
         &self.index
+    }
+
+    /// The index alone, as it is.
+    pub fn into_index(self) -> I {
+        self.index
     }
 
     /// The graph that replicas have once they have applied every record.
@@ -143,10 +95,15 @@ impl<'m, I: IndexView, M: Mem> CapturedIndex<'m, I, M> {
         link: impl FnOnce(&mut I, u32) -> Result<(), E>,
     ) -> Result<u32, CapturedIndexError<E>> {
         let slot = self.graph.shadow().node_count();
-        self.run(IndexOperation::Insert, slot, link)?;
-        self.send(|parts| {
-            let change = parts.graph.insert(parts.index, slot, parts.change)?;
-            Ok(parts.capture.insert_with_graph(id, row, metadata, change)?)
+        let call = Call::new(IndexOperation::Insert, slot, id, &[row], metadata);
+        let check = |this: &mut Self| -> Result<(), Refusal> {
+            let (capture, out) = this.check_room(id, row, metadata);
+            let slot = capture.check_insert_with_graph(id, row, metadata, out)?;
+            this.graph.check_insert(slot).map_err(Refusal::Graph)
+        };
+        self.make(call, check, link)?;
+        self.send(call, |capture, change| {
+            capture.insert_with_graph(id, row, metadata, change)
         })
     }
 
@@ -162,18 +119,16 @@ impl<'m, I: IndexView, M: Mem> CapturedIndex<'m, I, M> {
         metadata: &[MetadataEdit<'_>],
         link: impl FnOnce(&mut I, u32) -> Result<(), E>,
     ) -> Result<(), CapturedIndexError<E>> {
-        self.run(IndexOperation::Update, slot, link)?;
-        self.send(
-            |Parts {
-                 index,
-                 graph,
-                 capture,
-                 change,
-             }| {
-                let change = graph.update(index, slot, change)?;
-                Ok(capture.update_with_graph(slot, old, new, metadata, change)?)
-            },
-        )
+        let call = Call::new(IndexOperation::Update, slot, &[], &[old, new], metadata);
+        let check = |this: &mut Self| -> Result<(), Refusal> {
+            let (capture, out) = this.check_room(&[], new, metadata);
+            capture.check_update_with_graph(slot, [old, new], metadata, out)?;
+            this.graph.check_live(slot).map_err(Refusal::Graph)
+        };
+        self.make(call, check, link)?;
+        self.send(call, |capture, change| {
+            capture.update_with_graph(slot, old, new, metadata, change)
+        })
     }
 
     /// Deletes the entity of `slot`, whose node becomes a tombstone: searches pass through it and
@@ -186,18 +141,11 @@ impl<'m, I: IndexView, M: Mem> CapturedIndex<'m, I, M> {
         slot: u32,
         unlink: impl FnOnce(&mut I, u32) -> Result<(), E>,
     ) -> Result<(), CapturedIndexError<E>> {
-        self.run(IndexOperation::Delete, slot, unlink)?;
-        self.send(
-            |Parts {
-                 index,
-                 graph,
-                 capture,
-                 change,
-             }| {
-                let change = graph.delete(index, slot, change)?;
-                Ok(capture.delete_with_graph(slot, change)?)
-            },
-        )
+        let call = Call::new(IndexOperation::Delete, slot, &[], &[], &[]);
+        self.make(call, |this| this.check_live(slot), unlink)?;
+        self.send(call, |capture, change| {
+            capture.delete_with_graph(slot, change)
+        })
     }
 
     /// Links the node of `slot` anew, its row as it is: what a repair after a deletion does with
@@ -210,67 +158,96 @@ impl<'m, I: IndexView, M: Mem> CapturedIndex<'m, I, M> {
         slot: u32,
         link: impl FnOnce(&mut I, u32) -> Result<(), E>,
     ) -> Result<(), CapturedIndexError<E>> {
-        self.run(IndexOperation::Relink, slot, link)?;
-        self.send(
-            |Parts {
-                 index,
-                 graph,
-                 capture,
-                 change,
-             }| {
-                let change = graph.update(index, slot, change)?;
-                Ok(capture.reindex(change)?)
-            },
-        )
+        let call = Call::new(IndexOperation::Relink, slot, &[], &[], &[]);
+        self.make(call, |this| this.check_live(slot), link)?;
+        self.send(call, Capture::reindex)
     }
 
-    /// Makes the operation in the index, unless an earlier call has.
-    fn run<E>(
+    fn check_live(&self, slot: u32) -> Result<(), Refusal> {
+        self.capture.check_live_with_graph(slot)?;
+        self.graph.check_live(slot).map_err(Refusal::Graph)
+    }
+
+    /// Room for the payload of a row, if it fits the ring.
+    fn check_room(
         &mut self,
-        operation: IndexOperation,
-        slot: u32,
+        id: &[u8],
+        row: &[f32],
+        metadata: &[MetadataEdit<'_>],
+    ) -> (&mut Capture<'m, M>, &mut [u8]) {
+        let size = Sequencer::insert_size_max(id, row, metadata);
+        let size = size.min(self.capture.payload_size_max());
+        if self.scratch.len() < size {
+            self.scratch.resize(size, 0);
+        }
+        (&mut self.capture, &mut self.scratch)
+    }
+
+    /// Makes the operation in the index if it passes `check`, unless an earlier call has made it.
+    fn make<E>(
+        &mut self,
+        call: Call,
+        check: impl FnOnce(&mut Self) -> Result<(), Refusal>,
         make: impl FnOnce(&mut I, u32) -> Result<(), E>,
     ) -> Result<(), CapturedIndexError<E>> {
-        match self.unsent {
-            Some(unsent) if unsent == (operation, slot) => Ok(()),
-            Some((operation, slot)) => Err(CapturedIndexError::Unsent { operation, slot }),
-            None => {
-                make(&mut self.index, slot).map_err(CapturedIndexError::Index)?;
-                self.unsent = Some((operation, slot));
-                Ok(())
-            }
+        match self.state {
+            State::Unsent(unsent) if unsent == call => return Ok(()),
+            State::Unsent(unsent) => return Err(unsent.into()),
+            State::Parted(parted) => return Err(CapturedIndexError::Parted(parted)),
+            State::Even => {}
         }
+        check(self).map_err(CapturedIndexError::Refused)?;
+        // What stands if the closure panics, and the caller goes on.
+        self.state = State::Parted(call.parted(None));
+        let made = make(&mut self.index, call.slot);
+        self.state = match made {
+            Ok(()) => State::Unsent(call),
+            Err(_) => State::Even,
+        };
+        made.map_err(CapturedIndexError::Index)
     }
 
-    /// Sends the unsent operation, with as large a buffer for its change as it takes.
+    /// Sends what the index has made of `call`, as `record` captures it.
     fn send<R, E>(
         &mut self,
-        mut attempt: impl FnMut(Parts<'_, 'm, I, M>) -> Result<R, Unsent>,
+        call: Call,
+        mut record: impl FnMut(
+            &mut Capture<'m, M>,
+            PendingChange<'_, 'm, '_>,
+        ) -> Result<R, CaptureError>,
     ) -> Result<R, CapturedIndexError<E>> {
         loop {
-            let result = attempt(Parts {
-                index: &self.index,
-                graph: &mut self.graph,
-                capture: &mut self.capture,
-                change: &mut self.change,
-            });
-            match result {
+            let change = call.capture(&mut self.graph, &self.index, &mut self.scratch);
+            let sent = match change {
+                Ok(change) => record(&mut self.capture, change).map_err(Refusal::Record),
+                Err(error) => Err(Refusal::Graph(error)),
+            };
+            match sent {
                 Ok(sent) => {
-                    self.unsent = None;
+                    self.state = State::Even;
                     return Ok(sent);
                 }
-                Err(Unsent::Graph(GraphCaptureError::BufferFull { size }))
+                Err(Refusal::Record(error)) if error.is_full() => {
+                    return Err(CapturedIndexError::Full(error));
+                }
+                Err(Refusal::Graph(GraphCaptureError::BufferFull { size }))
                     if size < CHANGE_SIZE_MAX =>
                 {
-                    self.change.resize(2 * size.max(CHANGE_SIZE), 0);
+                    self.scratch.resize(2 * size.max(CHANGE_SIZE), 0);
                 }
-                Err(Unsent::Graph(error)) => return Err(CapturedIndexError::Graph(error)),
-                Err(Unsent::Record(error)) => return Err(CapturedIndexError::Record(error)),
+                Err(refusal) => {
+                    let parted = call.parted(Some(refusal));
+                    self.state = State::Parted(parted);
+                    return Err(CapturedIndexError::Parted(parted));
+                }
             }
         }
     }
 }
 
+#[cfg(test)]
+#[path = "captured/refused_tests.rs"]
+mod refused_tests;
 #[cfg(test)]
 #[path = "captured_tests.rs"]
 mod tests;

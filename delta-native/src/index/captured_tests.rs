@@ -9,7 +9,7 @@ use delta_core::ring::{Consumer, StaticRing};
 use super::*;
 use crate::index::GraphMemory;
 
-const SHAPE: Shape = Shape {
+pub(super) const SHAPE: Shape = Shape {
     nodes_max: 64,
     degree0_max: 200,
     degree_max: 100,
@@ -18,7 +18,7 @@ const SHAPE: Shape = Shape {
 
 /// Lists of one layer.
 #[derive(Default)]
-struct Lists(Vec<Vec<u32>>);
+pub(super) struct Lists(pub(super) Vec<Vec<u32>>);
 
 impl IndexView for Lists {
     fn level(&self, slot: u32) -> Option<u8> {
@@ -36,13 +36,13 @@ impl IndexView for Lists {
 
 impl Lists {
     /// A node linked with all before it.
-    fn link(&mut self, slot: u32) {
+    pub(super) fn link(&mut self, slot: u32) {
         self.0.iter_mut().for_each(|list| list.push(slot));
         self.0.push((0..slot).collect());
     }
 }
 
-fn insert<M: Mem>(
+pub(super) fn insert<M: Mem>(
     captured: &mut CapturedIndex<'_, Lists, M>,
     runs: &mut u32,
 ) -> Result<u32, CapturedIndexError<Infallible>> {
@@ -61,16 +61,35 @@ fn take<M: Mem>(consumer: &mut Consumer<M>) -> Option<u64> {
     Some(sequence)
 }
 
+/// Releases every record.
+pub(super) fn drain<M: Mem>(consumer: &mut Consumer<M>) {
+    while take(consumer).is_some() {}
+}
+
+/// Binds a captured index of no node, in a stream of so many slots, and the other end of its ring.
+macro_rules! captured {
+    ($captured:ident, $consumer:ident, $ring:expr, $slots:expr) => {
+        captured!($captured, $consumer, $ring, $slots, SHAPE, Some(SHAPE));
+    };
+    ($captured:ident, $consumer:ident, $ring:expr, $slots:expr, $shape:expr, $declared:expr) => {
+        let mut ring = $ring;
+        #[allow(unused_mut, reason = "not every test takes records out")]
+        let (producer, mut $consumer) = ring.split();
+        let mut slots = [SlotState::default(); $slots];
+        let mut sequencer = Sequencer::new(2, &mut slots, 0, Position::START);
+        if let Some(shape) = $declared {
+            sequencer = sequencer.with_graph(GraphParameters::new(shape, Metric::SquaredL2), 0);
+        }
+        let mut memory = GraphMemory::new($shape).unwrap();
+        let capture = Capture::new(producer, sequencer);
+        let mut $captured = CapturedIndex::new(Lists::default(), memory.empty_graph(), capture);
+    };
+}
+pub(super) use captured;
+
 #[test]
 fn an_operation_that_found_the_ring_full_is_sent_by_the_same_call_again() {
-    let mut ring = StaticRing::<4, 4096>::new();
-    let (producer, mut consumer) = ring.split();
-    let mut slots = [SlotState::default(); 8];
-    let sequencer = Sequencer::new(2, &mut slots, 0, Position::START)
-        .with_graph(GraphParameters::new(SHAPE, Metric::SquaredL2), 0);
-    let mut memory = GraphMemory::new(SHAPE).unwrap();
-    let capture = Capture::new(producer, sequencer);
-    let mut captured = CapturedIndex::new(Lists::default(), memory.empty_graph(), capture);
+    captured!(captured, consumer, StaticRing::<4, 4096>::new(), 8);
     let mut runs = 0;
     for slot in 0..4 {
         assert_eq!(insert(&mut captured, &mut runs), Ok(slot));
@@ -89,7 +108,7 @@ fn an_operation_that_found_the_ring_full_is_sent_by_the_same_call_again() {
     assert_eq!(delete, Err(unsent));
     assert!(unsent.to_string().contains("Insert of node 4"));
 
-    while take(&mut consumer).is_some() {}
+    drain(&mut consumer);
     assert_eq!(insert(&mut captured, &mut runs), Ok(4));
     assert_eq!(runs, 5);
     assert_eq!(
@@ -105,14 +124,7 @@ fn an_operation_that_found_the_ring_full_is_sent_by_the_same_call_again() {
 
 #[test]
 fn an_index_that_refuses_changes_nothing() {
-    let mut ring = StaticRing::<4, 4096>::new();
-    let (producer, mut consumer) = ring.split();
-    let mut slots = [SlotState::default(); 8];
-    let sequencer = Sequencer::new(2, &mut slots, 0, Position::START)
-        .with_graph(GraphParameters::new(SHAPE, Metric::SquaredL2), 0);
-    let mut memory = GraphMemory::new(SHAPE).unwrap();
-    let capture = Capture::new(producer, sequencer);
-    let mut captured = CapturedIndex::new(Lists::default(), memory.empty_graph(), capture);
+    captured!(captured, consumer, StaticRing::<4, 4096>::new(), 8);
     let refused = captured.insert(b"id", &[1.0, 2.0], &[], |_, _| Err("no"));
     assert_eq!(refused, Err(CapturedIndexError::Index("no")));
     assert_eq!(take(&mut consumer), None);
@@ -122,15 +134,8 @@ fn an_index_that_refuses_changes_nothing() {
 /// An operation may rewrite more than the first buffer for changes holds.
 #[test]
 fn large_changes_get_a_larger_buffer() {
-    let mut ring = StaticRing::<64, 65_536>::new();
-    let (producer, _consumer) = ring.split();
-    let mut slots = [SlotState::default(); 64];
-    let sequencer = Sequencer::new(2, &mut slots, 0, Position::START)
-        .with_graph(GraphParameters::new(SHAPE, Metric::SquaredL2), 0);
-    let mut memory = GraphMemory::new(SHAPE).unwrap();
-    let capture = Capture::new(producer, sequencer);
-    let mut captured = CapturedIndex::new(Lists::default(), memory.empty_graph(), capture);
-    captured.change.truncate(8);
+    captured!(captured, _consumer, StaticRing::<64, 65_536>::new(), 64);
+    captured.scratch.truncate(8);
     for _ in 0..64 {
         let inserted = insert(&mut captured, &mut 0);
         if let Err(error) = inserted {
@@ -138,6 +143,6 @@ fn large_changes_get_a_larger_buffer() {
             break;
         }
     }
-    assert!(captured.change.len() >= CHANGE_SIZE);
+    assert!(captured.scratch.len() >= CHANGE_SIZE);
     assert!(captured.graph().shadow().node_count() > 32);
 }

@@ -37,7 +37,7 @@ mod usearch;
 use delta_core::graph::Shape;
 use delta_core::kernel::distance::Metric;
 
-pub use captured::{CapturedIndex, CapturedIndexError, IndexOperation};
+pub use captured::{CapturedIndex, CapturedIndexError, IndexOperation, Parted, Refusal};
 pub use delta_core::graph::capture::IndexView;
 #[cfg(feature = "hnsw-stable")]
 pub use hnsw_stable::HnswStable;

@@ -1,13 +1,9 @@
 //! Operations on an index, captured with the rows that they belong to.
 
-use super::{Capture, CaptureError};
+use super::{Capture, CaptureError, change::updated};
 use crate::{
-    codec::Base,
     graph::capture::PendingChange,
-    payload::{
-        metadata::MetadataEdit,
-        vector::{VectorChange, VectorWriteError},
-    },
+    payload::{metadata::MetadataEdit, vector::VectorChange},
     pipeline::sequencer::Sequencer,
     ring::Mem,
 };
@@ -26,22 +22,13 @@ impl<M: Mem> Capture<'_, M> {
         metadata: &[MetadataEdit<'_>],
         graph: PendingChange<'_, '_, '_>,
     ) -> Result<u32, CaptureError> {
-        if id.is_empty() {
-            let refusal = VectorWriteError::IdSize { size: 0 };
-            return Err(CaptureError::Prepare(refusal.into()));
-        }
-        let slot = self.sequencer.slot_count();
         let change = VectorChange {
-            slot,
-            base: Base::Zero,
-            new: row,
-            id,
             graph: Some(graph.checked()),
-            metadata,
+            ..self.inserted(id, row, metadata)?
         };
         self.send_vector(&change)?;
         graph.commit();
-        Ok(slot)
+        Ok(change.slot)
     }
 
     /// As [`update_with_metadata`](Self::update_with_metadata), with what the update did to the
@@ -59,12 +46,8 @@ impl<M: Mem> Capture<'_, M> {
         graph: PendingChange<'_, '_, '_>,
     ) -> Result<(), CaptureError> {
         let change = VectorChange {
-            slot,
-            base: Base::Row(old),
-            new,
-            id: &[],
             graph: Some(graph.checked()),
-            metadata,
+            ..updated(slot, [old, new], metadata)
         };
         self.send_vector(&change)?;
         graph.commit();

@@ -18,6 +18,7 @@ macro_rules! primary {
     };
 }
 
+mod check;
 mod everywhere;
 mod log;
 mod refused;
