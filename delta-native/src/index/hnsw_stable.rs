@@ -66,7 +66,7 @@ impl VectorIndex for HnswStable {
 
     fn delete(&mut self, slot: u32) -> Result<(), IndexError> {
         let Self { hnsw, gate, .. } = self;
-        gate.change(slot, || hnsw.delete(&slot).ok().map(drop))
+        gate.delete(slot, || hnsw.delete(&slot).ok().map(drop))
     }
 
     fn set_search_ef(&mut self, ef: u32) {

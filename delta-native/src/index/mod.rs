@@ -34,6 +34,8 @@ mod tests;
 #[cfg(feature = "usearch")]
 mod usearch;
 
+use std::collections::HashSet;
+
 use delta_core::graph::Shape;
 use delta_core::kernel::distance::Metric;
 
@@ -153,6 +155,12 @@ pub enum IndexError {
         /// The slot given.
         slot: u32,
     },
+    /// A node that was deleted.
+    #[error("node {slot} of the index was deleted: insert the row again, as a new node")]
+    Deleted {
+        /// The slot given.
+        slot: u32,
+    },
     /// A row of another dim than the index's.
     #[error("a row of {found} components in an index of {expected}: give rows of one dim")]
     Dim {
@@ -205,13 +213,13 @@ pub trait VectorIndex: IndexView + Sized + Send {
     /// [`IndexError`]. Of [`IndexError::Failed`] the index does not recover.
     fn insert(&mut self, slot: u32, row: &[f32]) -> Result<(), IndexError>;
 
-    /// Links the node `slot` anew, as `row`.
+    /// Links the node `slot`, which is not deleted, anew, as `row`.
     ///
     /// # Errors
     /// [`IndexError`]. Of [`IndexError::Failed`] the index does not recover.
     fn update(&mut self, slot: u32, row: &[f32]) -> Result<(), IndexError>;
 
-    /// Notes that `slot` is deleted, if the index cares; it keeps the node and its links.
+    /// Notes that `slot` is deleted, once and for good; the index keeps the node and its links.
     ///
     /// # Errors
     /// [`IndexError`]. Of [`IndexError::Failed`] the index does not recover.
@@ -235,11 +243,13 @@ pub trait VectorIndex: IndexView + Sized + Send {
 }
 
 /// What an adapter checks before its library sees anything.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Gate {
     parameters: IndexParameters,
     /// Nodes inserted.
     node_count: u32,
+    /// Which of them are deleted. Libraries bring a node back when it is linked anew.
+    deleted: HashSet<u32>,
     /// The library failed at this node.
     failed: Option<u32>,
 }
@@ -250,6 +260,7 @@ impl Gate {
         Ok(Self {
             parameters: *parameters,
             node_count: 0,
+            deleted: HashSet::new(),
             failed: None,
         })
     }
@@ -290,7 +301,17 @@ impl Gate {
         if !self.has(slot) {
             return Err(IndexError::MissingNode { slot });
         }
+        if self.deleted.contains(&slot) {
+            return Err(IndexError::Deleted { slot });
+        }
         self.run(slot, link)
+    }
+
+    /// Counts the node out if `unlink` does.
+    fn delete(&mut self, slot: u32, unlink: impl FnOnce() -> Option<()>) -> Result<(), IndexError> {
+        self.change(slot, unlink)?;
+        self.deleted.insert(slot);
+        Ok(())
     }
 
     fn run(&mut self, slot: u32, link: impl FnOnce() -> Option<()>) -> Result<(), IndexError> {

@@ -144,3 +144,10 @@ fn hnsw_stable_repairs_and_is_renumbered() {
 fn usearch_is_renumbered() {
     deleted_and_renumbered::<super::Usearch>(false);
 }
+
+#[cfg(feature = "usearch")]
+#[test]
+fn usearch_repairs_and_is_renumbered() {
+    let [without, with] = deleted_and_renumbered::<super::Usearch>(true);
+    assert!(with < without, "{with} of {without} edges to tombstones");
+}

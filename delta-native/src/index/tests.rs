@@ -77,6 +77,42 @@ fn differences_after<I: VectorIndex>(operations: &[(u8, u16)]) {
     assert_eq!(capture.shadow().tombstone_count() as usize, deleted.len());
 }
 
+/// A deletion is for good: a library would bring the node back, the graph would not.
+fn is_deleted_for_good<I: VectorIndex>() {
+    let mut index = I::new(&parameters(8)).unwrap();
+    let rows = rows(3, 5);
+    for (slot, row) in (0..).zip(&rows) {
+        index.insert(slot, row).unwrap();
+    }
+    index.delete(1).unwrap();
+    let deleted = Err(IndexError::Deleted { slot: 1 });
+    assert_eq!(index.delete(1), deleted);
+    assert_eq!(index.update(1, &rows[0]), deleted);
+    assert_eq!(index.delete(3), Err(IndexError::MissingNode { slot: 3 }));
+    index.update(2, &rows[0]).unwrap();
+    index.insert(3, &rows[1]).unwrap();
+    let is_live = |slot| slot != 1;
+    let mut found = Vec::new();
+    index
+        .search(&rows[1], 4, Some(&is_live), &mut found)
+        .unwrap();
+    let mut slots: Vec<u32> = found.iter().map(|found| found.slot).collect();
+    slots.sort_unstable();
+    assert_eq!(slots, [0, 2, 3], "{:?}", I::KIND);
+}
+
+#[cfg(feature = "hnsw-stable")]
+#[test]
+fn hnsw_stable_deletes_for_good() {
+    is_deleted_for_good::<HnswStable>();
+}
+
+#[cfg(feature = "usearch")]
+#[test]
+fn usearch_deletes_for_good() {
+    is_deleted_for_good::<Usearch>();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 

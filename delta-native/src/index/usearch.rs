@@ -109,7 +109,7 @@ impl VectorIndex for Usearch {
     }
 
     fn delete(&mut self, slot: u32) -> Result<(), IndexError> {
-        self.gate.change(slot, || Some(()))
+        self.gate.delete(slot, || Some(()))
     }
 
     fn set_search_ef(&mut self, ef: u32) {
