@@ -1,18 +1,18 @@
 use super::*;
 use crate::sample;
 
-fn report(stream: &Stream, index: IndexKind) -> GraphReport {
+fn report(stream: &Stream, index: IndexKind, links: u8) -> GraphReport {
     let options = GraphOptions {
         index,
-        links: 8,
+        links,
         ef: 48,
     };
     run(stream, &options).unwrap()
 }
 
 /// Both sides have the index's graph and give the same answers, nearly all of them right.
-fn is_replicated(stream: &Stream, index: IndexKind) {
-    let report = report(stream, index);
+fn is_replicated(stream: &Stream, index: IndexKind, links: u8) {
+    let report = report(stream, index, links);
     assert!(report.graph_identical, "{:?}", report.graph_difference);
     assert!(report.search_equal);
     let recall = report.recall_at_10;
@@ -21,14 +21,21 @@ fn is_replicated(stream: &Stream, index: IndexKind) {
         "{recall:?}"
     );
     assert!(report.edges_added > report.edges_removed);
-    assert!(report.graph_bytes_per_insert <= 55.0);
+    assert!(
+        report.graph_bytes_per_insert <= 55.0,
+        "{links} links: {} bytes",
+        report.graph_bytes_per_insert
+    );
 }
 
 #[cfg(feature = "hnsw-stable")]
 #[test]
 fn hnsw_stable_is_replicated_with_its_updates_and_deletes() {
-    is_replicated(&sample::streams().unwrap()[0], IndexKind::HnswStable);
-    is_replicated(&Stream::clustered(600, 24).unwrap(), IndexKind::HnswStable);
+    for links in [8, 16] {
+        let stream = Stream::clustered(600, 24).unwrap();
+        is_replicated(&stream, IndexKind::HnswStable, links);
+    }
+    is_replicated(&sample::streams().unwrap()[0], IndexKind::HnswStable, 8);
 }
 
 #[cfg(feature = "hnsw-stable")]
@@ -68,8 +75,11 @@ fn exported_frames_lead_a_replica_to_the_rows_and_the_graph() {
 #[cfg(feature = "usearch")]
 #[test]
 fn usearch_is_replicated_with_its_updates_and_deletes() {
-    is_replicated(&sample::streams().unwrap()[0], IndexKind::Usearch);
-    is_replicated(&Stream::clustered(600, 24).unwrap(), IndexKind::Usearch);
+    for links in [8, 16] {
+        let stream = Stream::clustered(600, 24).unwrap();
+        is_replicated(&stream, IndexKind::Usearch, links);
+    }
+    is_replicated(&sample::streams().unwrap()[0], IndexKind::Usearch, 8);
 }
 
 #[cfg(not(all(feature = "hnsw-stable", feature = "usearch")))]
