@@ -230,8 +230,7 @@ impl<'s> Applier<'s> {
             .map_err(|error| error.of_values(vector.values()))?;
         let (scratch, rest) = split_scratch(self.scratch, vector.values());
         let row_change = vector.values().decode_on(self.unit, old, scratch)?;
-        let row_term = row_term(slot, row_change.change_sum(old));
-        judge.row(old, &row_change);
+        let row_term = row_term(slot, judge.row(old, &row_change));
         let metadata = vector.metadata().decode(rest)?;
         replica.reserve_attributes(slot, &[], metadata)?;
         let change = row_term.wrapping_add(metadata_change(replica, slot, metadata));

@@ -44,6 +44,5 @@ pub(super) fn check_entry<R: Replica + ?Sized>(
     let old = check_chain(replica, slot, entry.prev_sequence)
         .map_err(|error| error.of_values(&entry.values))?;
     let change = entry.values.decode_on(unit, old, scratch)?;
-    judge.row(old, &change);
-    Ok(change.change_sum(old))
+    Ok(judge.row(old, &change))
 }

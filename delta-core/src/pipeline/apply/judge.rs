@@ -6,8 +6,9 @@ use crate::codec::RowChange;
 /// Looks at what an update or batch is about to change. It is asked where the values are decoded
 /// anyway.
 pub(in crate::pipeline) trait Judge {
-    /// A row that will change.
-    fn row(&mut self, old: &[f32], change: &RowChange<'_>);
+    /// A row that will change, and by how much its sum in the digest will
+    /// ([`RowChange::change_sum`]): who looks at every component finds both in one pass.
+    fn row(&mut self, old: &[f32], change: &RowChange<'_>) -> u64;
     /// Whether they all may.
     fn allows(&mut self) -> bool;
 }
@@ -17,7 +18,9 @@ pub(in crate::pipeline) struct Unjudged;
 
 impl Judge for Unjudged {
     #[inline]
-    fn row(&mut self, _: &[f32], _: &RowChange<'_>) {}
+    fn row(&mut self, old: &[f32], change: &RowChange<'_>) -> u64 {
+        change.change_sum(old)
+    }
 
     #[inline]
     fn allows(&mut self) -> bool {

@@ -109,8 +109,8 @@ enum Closed {
 
 impl<C: Coherence> Judge for Door<'_, C> {
     #[inline]
-    fn row(&mut self, old: &[f32], change: &RowChange<'_>) {
-        self.step.add(old, change);
+    fn row(&mut self, old: &[f32], change: &RowChange<'_>) -> u64 {
+        self.step.add(old, change)
     }
 
     #[inline]

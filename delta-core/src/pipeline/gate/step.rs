@@ -2,7 +2,7 @@
 
 use crate::{
     codec::{RowChange, Values},
-    kernel::diff,
+    kernel::{diff, digest::lane_change},
     payload::Payload,
     record::Record,
     store::Replica,
@@ -33,7 +33,9 @@ impl Step {
         let mut add = |slot, values: &Values<'_>| {
             let old = replica.row(slot).unwrap_or_default();
             match values.decode(old, scratch) {
-                Ok(change) => step.add(old, &change),
+                Ok(change) => {
+                    step.add(old, &change);
+                }
                 Err(_) => step.square_norm_max = f32::INFINITY,
             }
         };
@@ -79,24 +81,25 @@ impl Step {
         }
     }
 
-    /// Adds the change of one row.
+    /// Adds the change of one row, and says by how much that changes the row's sum in the digest.
     #[inline]
-    pub(super) fn add(&mut self, old: &[f32], change: &RowChange<'_>) {
-        let (changed, square_norm) = match change {
-            RowChange::Same => (0, 0.0),
+    pub(super) fn add(&mut self, old: &[f32], change: &RowChange<'_>) -> u64 {
+        let (changed, square_norm, row_sum) = match change {
+            RowChange::Same => (0, 0.0, 0),
             RowChange::All(bytes) => {
                 let bits = bytes.as_chunks::<4>().0;
-                (bits.len(), square_norm(old, bits))
+                (bits.len(), square_norm(old, bits), change.change_sum(old))
             }
             RowChange::Sparse(_) | RowChange::Listed(_) => {
-                let (mut changed, mut sum) = (0, 0.0);
+                let (mut changed, mut square_norm, mut row_sum) = (0, 0.0, 0_u64);
                 change.for_each(|index, bits| {
                     changed += 1;
                     let before = old.get(index as usize).copied().unwrap_or(0.0);
                     let step = f32::from_bits(bits) - before;
-                    sum += step * step;
+                    square_norm += step * step;
+                    row_sum = row_sum.wrapping_add(lane_change(index, before.to_bits(), bits));
                 });
-                (changed, sum)
+                (changed, square_norm, row_sum)
             }
         };
         let changed = u32::try_from(changed).unwrap_or(u32::MAX);
@@ -105,6 +108,7 @@ impl Step {
         if square_norm.is_nan() || square_norm > self.square_norm_max {
             self.square_norm_max = square_norm;
         }
+        row_sum
     }
 }
 
