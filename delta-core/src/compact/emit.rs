@@ -319,10 +319,22 @@ fn values(
         out.len()
     };
     let mut sparse = SparseWriter::new(out.get_mut(..limit)?);
-    let mut indexed = (0_u32..).zip(row);
-    let fits = indexed.all(|(index, component)| {
-        let word = changed.get(index as usize / 64).copied().unwrap_or(0);
-        word >> (index % 64) & 1 == 0 || sparse.push(index, component.to_bits()).is_some()
+    let mut words = (0_u32..)
+        .step_by(64)
+        .zip(changed.iter().zip(row.chunks(64)));
+    let fits = words.all(|(start, (word, components))| {
+        let mut left = *word;
+        while left != 0 {
+            let place = left.trailing_zeros();
+            left &= left - 1;
+            // Of a whole row, bits behind its end are set as well.
+            let component = components.get(place as usize);
+            let pushed = component.map(|c| sparse.push(start + place, c.to_bits()));
+            if pushed == Some(None) {
+                return false;
+            }
+        }
+        true
     });
     if fits {
         return Some((Tag::Sparse, sparse.size()));

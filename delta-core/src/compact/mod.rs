@@ -43,6 +43,7 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
+mod base;
 mod emit;
 mod error;
 mod graph;
@@ -50,6 +51,7 @@ mod segment;
 mod touched;
 mod workspace;
 
+pub use base::NoRows;
 pub use error::{CompactError, RangeError};
 pub use segment::{RangeRecords, RangeSegment};
 pub use touched::Touched;
@@ -59,6 +61,7 @@ use crate::{
     codec::{RowChange, Values},
     graph::{Adjacency, CheckedChange, search::Rows},
     header::{DeltaHeader, HEADER_SIZE},
+    kernel::VectorUnit,
     payload::{Payload, batch::BatchPayload, control::Control, vector::VectorPayload},
     pipeline::sequencer::Position,
     record::Record,
@@ -66,16 +69,6 @@ use crate::{
 use emit::Span;
 use graph::RangeGraph;
 use workspace::Workspace;
-
-/// No rows before the range are known: records that are relative to one cannot be compacted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct NoRows;
-
-impl Rows for NoRows {
-    fn row(&self, _: u32) -> Option<&[f32]> {
-        None
-    }
-}
 
 /// Takes the records of a range one by one and writes the segment that stands for them.
 #[derive(Debug)]
@@ -91,6 +84,7 @@ pub struct Compactor<'m, B = NoRows> {
     base: B,
     /// The graph after the last record.
     graph: Option<RangeGraph<'m>>,
+    unit: VectorUnit,
 }
 
 impl<'m> Compactor<'m> {
@@ -120,7 +114,15 @@ impl<'m, B: Rows> Compactor<'m, B> {
             timestamp_us: 0,
             base,
             graph: None,
+            unit: VectorUnit::BASELINE,
         }
+    }
+
+    /// Decodes on this unit of the processor: the same segment, sooner.
+    #[must_use]
+    pub fn on(mut self, unit: VectorUnit) -> Self {
+        self.unit = unit;
+        self
     }
 
     /// Compacts the stream's graph too, which is `graph` at the range's beginning and follows the
@@ -339,14 +341,14 @@ impl<'m, B: Rows> Compactor<'m, B> {
         scratch: &'s mut [u8],
     ) -> Result<RowChange<'s>, CompactError> {
         if workspace::is_absolute(values) {
-            return Ok(values.decode(&[], scratch)?);
+            return Ok(values.decode_on(self.unit, &[], scratch)?);
         }
         let known = number.and_then(|number| self.work.known_row(number));
         let Some(old) = known.or_else(|| self.base.row(slot)) else {
             let sequence = header.sequence;
             return Err(CompactError::Relative { sequence, slot });
         };
-        Ok(values.decode(old, scratch)?)
+        Ok(values.decode_on(self.unit, old, scratch)?)
     }
 
     /// Most bytes that [`finish`](Self::finish) writes.

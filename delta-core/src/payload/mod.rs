@@ -177,11 +177,18 @@ impl<'a> Payload<'a> {
     #[inline]
     pub fn parse(header: &DeltaHeader, bytes: &'a [u8]) -> Result<Self, PayloadError> {
         match header.operation {
-            Operation::Insert => VectorPayload::parse(header, bytes).map(Self::Insert),
             Operation::Update if header.tensor => {
                 TensorPayload::parse(header, bytes).map(Self::Tensor)
             }
-            Operation::Update => VectorPayload::parse(header, bytes).map(Self::Update),
+            // One call, so that it is compiled in line: the checked payload is large to hand on.
+            Operation::Insert | Operation::Update => {
+                let vector = VectorPayload::parse(header, bytes)?;
+                Ok(if header.operation == Operation::Insert {
+                    Self::Insert(vector)
+                } else {
+                    Self::Update(vector)
+                })
+            }
             Operation::Delete => {
                 let (slot, rest) = bytes.split_first_chunk().ok_or(size_error(4, bytes))?;
                 let graph = match (header.graph, rest) {

@@ -79,7 +79,8 @@ pub(super) fn compacted(stream: &Stream, log: &Log) -> Result<StageReport, Stage
         size: 0,
         out: Vec::new(),
     };
-    let mut compactor = Compactor::with_base(stream.dim(), Position::START, memory, base);
+    let mut compactor = Compactor::with_base(stream.dim(), Position::START, memory, base)
+        .on(crate::cpu::vector_unit());
     let mut elapsed = Duration::ZERO;
     for record in log.records() {
         let start = Instant::now();
