@@ -5,6 +5,7 @@
 //! decode, apply; without sequence, checksum or digest.
 
 use std::hint::spin_loop;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -90,12 +91,8 @@ fn one_in_flight() -> Contest {
 
 /// Primary and replica that outlive a burst. Their memory is never freed.
 struct Pair {
-    workload: Workload,
-    primary: Vec<f32>,
-    new: Vec<f32>,
-    capture: Capture<'static, RawMem<'static>>,
-    apply: Apply<'static, RawMem<'static>>,
-    store: SliceStore<'static>,
+    writer: Writer,
+    reader: Reader,
     step: u64,
 }
 
@@ -119,36 +116,30 @@ impl Pair {
         let (producer, consumer) = ring.split();
         let states = vec![SlotState::default(); rows].leak();
         let sequencer = Sequencer::new(dim, states, base_count, base);
+        let applier = Applier::new(base, vec![0; 4 * dim as usize].leak());
         Self {
-            new: vec![0.0; workload.dim()],
-            workload,
-            primary,
-            capture: Capture::new(producer, sequencer),
-            apply: Apply::new(
-                consumer,
-                Applier::new(base, vec![0; 4 * dim as usize].leak()),
-            ),
-            store,
+            writer: Writer {
+                new: vec![0.0; workload.dim()],
+                workload,
+                primary,
+                capture: Capture::new(producer, sequencer)
+                    .with_stage(vec![0; Sequencer::row_size_max(dim)].leak()),
+            },
+            reader: Reader {
+                apply: Apply::new(consumer, applier),
+                store,
+            },
             step: 0,
         }
     }
 
     /// Captures and applies `count` updates.
     fn run(&mut self, count: u64) -> Duration {
-        let first = self.step;
-        self.step += count;
-        let Self {
-            workload,
-            primary,
-            new,
-            capture,
-            apply,
-            store,
-            ..
-        } = self;
+        let steps = self.next_steps(count);
+        let Self { writer, reader, .. } = self;
         let write = || {
-            for step in first..first + count {
-                update(workload, step, primary, new, |slot, old, new| {
+            for step in steps {
+                writer.update(step, |capture, slot, old, new| {
                     while let Err(error) = capture.update(slot, old, new) {
                         assert!(error.is_full(), "{error}");
                         spin_loop();
@@ -156,40 +147,21 @@ impl Pair {
                 });
             }
         };
-        let replicate = || {
-            let mut left = count;
-            while left > 0 {
-                match apply.poll(store) {
-                    Ok(Some(_)) => left -= 1,
-                    Ok(None) => spin_loop(),
-                    Err(error) => unreachable!("{error}"),
-                }
-            }
-        };
-        let elapsed = time_pair(write, replicate);
+        let elapsed = time_pair(write, || (0..count).for_each(|_| reader.apply_next()));
         self.check();
         elapsed
     }
 
     /// The median time of an update, one in flight, until the writer knows that it is applied.
     fn round_trip(&mut self, count: u64) -> Duration {
-        let first = self.step;
-        self.step += count;
-        let Self {
-            workload,
-            primary,
-            new,
-            capture,
-            apply,
-            store,
-            ..
-        } = self;
+        let steps = self.next_steps(count);
+        let Self { writer, reader, .. } = self;
         let applied = AtomicU64::new(0);
         let mut taken = Vec::new();
         let samples = &mut taken;
         let write = || {
-            for (number, step) in (1..).zip(first..first + count) {
-                update(workload, step, primary, new, |slot, old, new| {
+            for (number, step) in (1..).zip(steps) {
+                writer.update(step, |capture, slot, old, new| {
                     let start = Instant::now();
                     let captured = capture.update(slot, old, new);
                     assert!(captured.is_ok(), "the ring is empty");
@@ -202,13 +174,7 @@ impl Pair {
         };
         let replicate = || {
             for number in 1..=count {
-                loop {
-                    match apply.poll(store) {
-                        Ok(Some(_)) => break,
-                        Ok(None) => spin_loop(),
-                        Err(error) => unreachable!("{error}"),
-                    }
-                }
+                reader.apply_next();
                 applied.store(number, Ordering::Release);
             }
         };
@@ -217,31 +183,65 @@ impl Pair {
         percentile(&mut taken, 50)
     }
 
+    fn next_steps(&mut self, count: u64) -> Range<u64> {
+        let first = self.step;
+        self.step += count;
+        first..self.step
+    }
+
     /// Replica and primary are the same.
     fn check(&self) {
-        let position = self.capture.position();
-        assert_eq!(self.apply.applier().current_position(), position);
-        assert_eq!(state_digest(&self.store), position.digest);
+        let position = self.writer.capture.position();
+        let applier = self.reader.apply.applier();
+        assert_eq!(applier.current_position(), position);
+        assert_eq!(state_digest(&self.reader.store), position.digest);
     }
 }
 
-/// Makes the change of `step`, shows it to `hook`, then stores it.
-fn update(
-    workload: &Workload,
-    step: u64,
-    primary: &mut [f32],
-    new: &mut Vec<f32>,
-    hook: impl FnOnce(u32, &[f32], &Vec<f32>),
-) {
-    let slot = workload.slot(step);
-    let start = slot * workload.dim();
-    let Some(row) = primary.get_mut(start..start + workload.dim()) else {
-        unreachable!("a slot of the table")
-    };
-    new.copy_from_slice(row);
-    workload.change(step, new);
-    hook(u32::try_from(slot).unwrap_or(u32::MAX), row, new);
-    row.copy_from_slice(new);
+struct Writer {
+    workload: Workload,
+    primary: Vec<f32>,
+    /// The row that a step makes.
+    new: Vec<f32>,
+    capture: Capture<'static, RawMem<'static>>,
+}
+
+impl Writer {
+    /// Makes the change of `step`, shows it to `hook`, then stores it.
+    fn update(
+        &mut self,
+        step: u64,
+        hook: impl FnOnce(&mut Capture<'static, RawMem<'static>>, u32, &[f32], &[f32]),
+    ) {
+        let slot = self.workload.slot(step);
+        let start = slot * self.workload.dim();
+        let Some(row) = self.primary.get_mut(start..start + self.workload.dim()) else {
+            unreachable!("a slot of the table")
+        };
+        self.new.copy_from_slice(row);
+        self.workload.change(step, &mut self.new);
+        let slot = u32::try_from(slot).unwrap_or(u32::MAX);
+        hook(&mut self.capture, slot, row, &self.new);
+        row.copy_from_slice(&self.new);
+    }
+}
+
+struct Reader {
+    apply: Apply<'static, RawMem<'static>>,
+    store: SliceStore<'static>,
+}
+
+impl Reader {
+    /// Waits for a record and applies it.
+    fn apply_next(&mut self) {
+        loop {
+            match self.apply.poll(&mut self.store) {
+                Ok(Some(_)) => return,
+                Ok(None) => spin_loop(),
+                Err(error) => unreachable!("{error}"),
+            }
+        }
+    }
 }
 
 /// The same job by `ruvector-delta-core`, whose rows are vectors, through `rtrb`.

@@ -120,6 +120,10 @@ pub fn encode_as(
     new: &[f32],
     out: &mut [u8],
 ) -> Result<(Tag, usize), EncodeError> {
+    let (needed, given) = (encoded_size_max(new.len()), out.len());
+    if given < needed {
+        return Err(EncodeError::OutputTooSmall { needed, given });
+    }
     encode_summed(encoding, base, new, out).map(|encoded| (encoded.tag, encoded.size))
 }
 
@@ -143,7 +147,7 @@ impl Encoded {
     }
 }
 
-/// As [`encode_as`].
+/// As [`encode_as`], but `out` may be shorter as long as few components change.
 #[inline]
 pub(crate) fn encode_summed(
     encoding: Encoding,
@@ -151,16 +155,16 @@ pub(crate) fn encode_summed(
     new: &[f32],
     out: &mut [u8],
 ) -> Result<Encoded, EncodeError> {
-    let (needed, given) = (encoded_size_max(new.len()), out.len());
-    let Some(out) = out.get_mut(..needed) else {
-        return Err(EncodeError::OutputTooSmall { needed, given });
-    };
     if u32::try_from(new.len()).is_err() {
         return Err(DiffError::TooLong { len: new.len() }.into());
     }
     if let Some(encoded) = encode_at_once(encoding, base, new, out)? {
         return Ok(encoded);
     }
+    let (needed, given) = (encoded_size_max(new.len()), out.len());
+    let Some(out) = out.get_mut(..needed) else {
+        return Err(EncodeError::OutputTooSmall { needed, given });
+    };
     let changed = match base {
         Base::Row(old) => diff::count_changed(old, new)?,
         Base::Zero => new.iter().filter(|value| value.to_bits() != 0).count(),

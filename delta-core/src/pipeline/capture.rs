@@ -10,45 +10,18 @@ use crate::{
     codec::lz4::Lz4Scratch,
     header::DeltaHeader,
     payload::{control::CONTROL_SIZE, metadata::MetadataEdit, vector::VectorChange},
-    ring::{CommitError, Grant, Mem, Notify, Polling, Producer, ReserveError},
+    ring::{Grant, Mem, Notify, Polling, Producer},
 };
 use change::updated;
-use core::fmt;
 
 mod change;
 mod check;
+mod error;
 mod graph;
+mod stage;
 
-/// Why a change did not enter the ring. Nothing has changed: try again, or report it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CaptureError {
-    /// The change is refused.
-    Prepare(PrepareError),
-    /// The ring has no room, now (`Full`) or ever (`TooLarge`).
-    Ring(ReserveError),
-    /// The ring did not take the record.
-    Commit(CommitError),
-}
-
-impl fmt::Display for CaptureError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Prepare(error) => error.fmt(f),
-            Self::Ring(error) => error.fmt(f),
-            Self::Commit(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for CaptureError {}
-
-impl CaptureError {
-    /// Whether the same call can succeed once the consumer has caught up.
-    pub fn is_full(&self) -> bool {
-        matches!(self, Self::Ring(ReserveError::Full { .. }))
-    }
-}
+pub use error::CaptureError;
+use stage::Stage;
 
 /// Puts changes into a ring, in the order in which it is called.
 ///
@@ -62,6 +35,7 @@ pub struct Capture<'a, M: Mem, N: Notify<M> = Polling> {
     sequencer: Sequencer<'a>,
     shadow: Option<Shadow<'a>>,
     lz4: Option<&'a mut Lz4Scratch>,
+    stage: Stage<'a>,
 }
 
 impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
@@ -72,7 +46,19 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
             sequencer,
             shadow: None,
             lz4: None,
+            stage: Stage::default(),
         }
+    }
+
+    /// Puts the payloads of rows together in `stage`, where they fit it, and then copies them into
+    /// the ring: for a reader on another core, which would take a ring's cache lines away while
+    /// values are written there piece by piece and read again for the checksum.
+    /// [`Sequencer::row_size_max`] bytes hold every update of rows alone; an eighth of it those
+    /// that change few components.
+    #[must_use]
+    pub fn with_stage(mut self, stage: &'a mut [u8]) -> Self {
+        self.stage = Stage::new(stage);
+        self
     }
 
     /// Makes the stream lossy: rows within the shadow's bound of those captured, which differ from
@@ -263,10 +249,11 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
             .producer
             .reserve(change.payload_size_max())
             .map_err(CaptureError::Ring)?;
-        let lz4 = self.lz4.as_deref_mut();
+        let payload = grant.payload_mut();
+        let (shadow, lz4) = (self.shadow.as_mut(), self.lz4.as_deref_mut());
         let prepared = self
-            .sequencer
-            .prepare_values(change, self.shadow.as_mut(), grant.payload_mut(), lz4)
+            .stage
+            .prepare(&self.sequencer, change, (shadow, lz4), payload)
             .map_err(CaptureError::Prepare)?;
         grant
             .commit(&prepared.header.to_bytes())

@@ -17,6 +17,7 @@ mod refused;
 mod relay;
 mod sequencer;
 mod session;
+mod stage;
 
 use super::{
     capture::Capture,

@@ -186,10 +186,11 @@ pub fn replay_synthetic(synthetic: &Synthetic) -> Result<SyntheticReport, Replay
     };
     let sequencer = Sequencer::new(synthetic.dim, &mut tables.states, synthetic.rows, base)
         .on(cpu::vector_unit());
+    let mut stage = vec![0; Sequencer::row_size_max(synthetic.dim)];
     let mut writer = Writer {
         synthetic,
         changes: synthetic.changes(),
-        capture: Capture::new(producer, sequencer),
+        capture: Capture::new(producer, sequencer).with_stage(&mut stage),
         primary: &mut tables.primary,
     };
     let mut scratch = vec![0; Applier::scratch_size_max(synthetic.dim)];

@@ -41,7 +41,10 @@ pub(super) fn capture_all<'s, 'c, M: Mem>(
         shared.mode,
         producer.geometry().max_payload() as usize,
     );
-    let mut capture = Capture::new(producer, sequencer).with_lz4(&mut lz4);
+    let mut stage = vec![0; Sequencer::row_size_max(stream.dim())];
+    let mut capture = Capture::new(producer, sequencer)
+        .with_lz4(&mut lz4)
+        .with_stage(&mut stage);
     if let Some(shadow) = shadow {
         capture = capture.with_shadow(shadow);
     }

@@ -2,14 +2,14 @@
 
 use super::{PrepareError, Prepared, Sequencer, SlotState};
 use crate::{
-    codec::{Base, lz4::Lz4Scratch},
+    codec::{Base, encoded_size_max, lz4::Lz4Scratch},
     digest::{id_term, pair_term, row_term},
     graph::CheckedChange,
     header::{DeltaHeader, Operation, vector_id_hash},
     kernel::digest::row_sum,
     payload::{
         metadata::MetadataEdit,
-        vector::{VectorChange, VectorWriteError},
+        vector::{PREFIX_SIZE_MAX, VectorChange, VectorWriteError},
     },
     pipeline::{graph::RowsAfter, shadow::Shadow},
 };
@@ -164,6 +164,11 @@ impl Sequencer<'_> {
     #[inline]
     pub fn update_size_max(new: &[f32], metadata: &[MetadataEdit<'_>]) -> usize {
         Self::insert_size_max(&[], new, metadata)
+    }
+
+    /// Most bytes of the payload of an update that changes a row of `dim` components alone.
+    pub const fn row_size_max(dim: u32) -> usize {
+        encoded_size_max(dim as usize).saturating_add(PREFIX_SIZE_MAX)
     }
 
     /// What is known of the slot that an insert takes: nothing.
