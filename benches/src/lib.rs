@@ -12,6 +12,7 @@
     reason = "queues of peers and closures have none, and nobody prints them"
 )]
 
+pub mod command;
 pub mod contest;
 pub mod contests;
 pub mod graph;

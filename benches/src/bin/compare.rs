@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use delta_benches::contests::{GROUPS, Group};
 use delta_benches::measure::{Effort, Row, measure};
-use delta_benches::{load, plot, report, threads};
+use delta_benches::{command, load, plot, report, threads};
 
 struct Options {
     effort: Effort,
@@ -21,16 +21,10 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command::run(parse, run)
 }
 
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
+fn parse(words: &mut dyn Iterator<Item = String>) -> Result<Options> {
     let mut options = Options {
         effort: Effort::FULL,
         json: false,
@@ -40,7 +34,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
         groups: Vec::new(),
     };
     while let Some(word) = words.next() {
-        let mut file = || words.next().map(PathBuf::from).context("a file is missing");
+        let mut file = || command::value(&word, words).map(PathBuf::from);
         match word.as_str() {
             "--quick" => options.effort = Effort::QUICK,
             "--json" => options.json = true,
@@ -86,7 +80,7 @@ fn run(options: &Options) -> Result<()> {
     }
     if let Some(file) = &options.markdown {
         let text = format!("{placement}; {load}.\n\n{}", report::markdown(&rows));
-        std::fs::write(file, text).with_context(|| file.display().to_string())?;
+        command::write(file, &text)?;
     }
     if let Some(file) = &options.svg {
         plot::ratios(&rows, file)?;

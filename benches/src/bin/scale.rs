@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use delta_benches::measure::median;
-use delta_benches::{load, plot, report, threads};
+use delta_benches::{command, load, plot, report, threads};
 use delta_native::replay::{Synthetic, SyntheticReport, replay_synthetic};
 
 const ROWS: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
@@ -24,27 +24,17 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    command::run(parse, run)
 }
 
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
+fn parse(words: &mut dyn Iterator<Item = String>) -> Result<Options> {
     let mut options = Options {
         updates: 400_000,
         markdown: None,
         svg: None,
     };
     while let Some(word) = words.next() {
-        let mut value = || {
-            words
-                .next()
-                .with_context(|| format!("`{word}` needs a value"))
-        };
+        let mut value = || command::value(&word, words);
         match word.as_str() {
             "--updates" => options.updates = value()?.parse().context("not a number")?,
             "--markdown" => options.markdown = Some(value()?.into()),
@@ -88,7 +78,7 @@ fn run(options: &Options) -> Result<()> {
              pinned; {load}.\n\n{table}",
             options.updates
         );
-        std::fs::write(file, text).with_context(|| file.display().to_string())?;
+        command::write(file, &text)?;
     }
     if let Some(file) = &options.svg {
         plot::costs(&costs, file)?;
