@@ -8,13 +8,14 @@
 )]
 
 use delta_core::{
-    codec::{DecodeError, Tag, Values},
+    codec::{DecodeError, Encoding, Tag, Values},
     compact::{CompactMemory, Compactor, RangeSegment, Touched},
     graph::{Adjacency, GraphBuffers, Shape, digest::graph_digest},
     header::{DeltaHeader, HeaderError, Operation},
     kernel::distance::Metric,
     payload::{
         Payload,
+        batch::{BatchPayload, BatchWriter, RowUpdate},
         metadata::MetadataEdit,
         tensor::{self, DType},
     },
@@ -319,6 +320,34 @@ fn edit(
         old: old.map(str::as_bytes),
         new: new.map(str::as_bytes),
     }
+}
+
+#[test]
+fn a_batch_carries_metadata() {
+    let (name, bytes) = frames("payload").remove(0);
+    assert_eq!(name, "batch-metadata");
+    let mut out = [0; 100];
+    let mut writer = BatchWriter::new(100, 2);
+    let metadata = [edit(b"a", Some("1"), None), edit(b"b", None, Some("x"))];
+    for (prev_sequence, slot, new, metadata) in
+        [(97, 300, [1.0, 2.0], &[][..]), (0, 1, [0.0; 2], &metadata)]
+    {
+        let update = RowUpdate {
+            slot,
+            old: &[0.0; 2],
+            new: &new,
+            metadata,
+        };
+        writer
+            .push_as(Encoding::EXACT, &mut out, prev_sequence, &update)
+            .unwrap();
+    }
+    writer.finish(&mut out);
+    assert_eq!(out[..writer.size()], bytes);
+    let header = DeltaHeader::new(Operation::BatchUpdate, 100, 1);
+    let parsed = BatchPayload::parse(&header, &bytes).unwrap();
+    let pairs: Vec<_> = parsed.entries().flat_map(|entry| entry.metadata).collect();
+    assert_eq!(pairs, [(&b"a"[..], None), (b"b", Some(&b"x"[..]))]);
 }
 
 #[test]

@@ -204,6 +204,7 @@ fn describe(record: &Record<'_>, offset: usize) -> RecordSummary {
                         .map_or(codec, |all| if all == codec { all } else { "mixed" }),
                 );
                 summary.value_bytes += entry.values.size();
+                summary.metadata_bytes += entry.metadata.as_bytes().len();
             }
         }
         Payload::Control(control) => summary.operation = control.name(),

@@ -277,7 +277,7 @@ impl<'m, B: Rows> Compactor<'m, B> {
         let taken = decoded.and_then(|change| {
             let metadata = vector.metadata().decode(text_scratch)?;
             if has_text {
-                self.work.check_text(number, metadata, id)?;
+                self.work.check_text(number, metadata, id, 0)?;
             }
             let number = match number {
                 Some(number) => number,
@@ -308,8 +308,15 @@ impl<'m, B: Rows> Compactor<'m, B> {
         let new = batch.entries().map(|entry| is_new(entry.slot)).sum();
         self.work.check_new(new)?;
         let scratch = core::mem::take(self.work.scratch());
+        let mut promised = 0;
         let sound = batch.entries().try_for_each(|entry| {
-            let of = (entry.slot, self.work.number(entry.slot));
+            let number = self.work.number(entry.slot);
+            if !entry.metadata.is_empty() {
+                promised = self
+                    .work
+                    .check_text(number, entry.metadata, &[], promised)?;
+            }
+            let of = (entry.slot, number);
             self.decode(header, of, &entry.values, scratch).map(drop)
         });
         let taken = sound.and_then(|()| {
@@ -318,6 +325,9 @@ impl<'m, B: Rows> Compactor<'m, B> {
                 let number = self.work.touch_number(slot, entry.prev_sequence)?;
                 if let Some(touched) = self.work.entry_mut(number) {
                     touched.vector_sequence = header.sequence;
+                }
+                if !entry.metadata.is_empty() {
+                    self.work.merge_text(number, entry.metadata, &[]);
                 }
                 // As a moment ago: no slot stands twice in a batch.
                 let of = (slot, Some(number));

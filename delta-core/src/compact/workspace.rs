@@ -248,20 +248,21 @@ impl<'m> Workspace<'m> {
     }
 
     /// Whether there is room for the text of an entity, perhaps a new one, with `changes` merged
-    /// over it.
+    /// over it, besides `promised` bytes of others. The bytes that are promised then.
     pub(super) fn check_text(
         &self,
         number: Option<u32>,
         changes: MetadataChanges<'_>,
         id: &[u8],
-    ) -> Result<(), CompactError> {
+        promised: usize,
+    ) -> Result<usize, CompactError> {
         let entry = number.and_then(|number| self.entry(number));
         let (old_id, old) = entry.map_or((&[][..], &[][..]), |entry| self.text(entry));
-        let mut needed = old_id.len().max(id.len());
-        MetadataChanges::from_checked(old).merge(changes, |pair| needed += pair.len());
-        let given = self.memory.text.len() - self.text_used;
+        let mut size = old_id.len().max(id.len());
+        MetadataChanges::from_checked(old).merge(changes, |pair| size += pair.len());
+        let (needed, given) = (promised + size, self.memory.text.len() - self.text_used);
         if needed <= given {
-            return Ok(());
+            return Ok(promised + capacity_of(size));
         }
         let entities = self.count;
         Err(if entities == 0 {
@@ -297,8 +298,7 @@ impl<'m> Workspace<'m> {
             start: as_u32(self.text_used),
             id_size: u8::try_from(id.len()).unwrap_or(u8::MAX),
             section_size: as_u32(size - id.len()),
-            // What grew once will grow again.
-            capacity: as_u32((size + size / 2).min(free.len())),
+            capacity: as_u32(capacity_of(size).min(free.len())),
         };
         if size <= text.capacity as usize {
             (entry.text.start, entry.text.capacity) = (text.start, text.capacity);
@@ -350,6 +350,11 @@ impl<'m> Workspace<'m> {
     pub(super) fn scratch(&mut self) -> &mut &'m mut [u8] {
         &mut self.memory.scratch
     }
+}
+
+/// Bytes set aside for text: what grew once will grow again.
+fn capacity_of(size: usize) -> usize {
+    size + size / 2
 }
 
 /// Words of changed bits of a row.

@@ -99,6 +99,8 @@ pub enum PayloadError {
         /// What is wrong with them.
         error: ValuesError,
     },
+    /// A batch says that some entry has metadata where none has, or the other way round.
+    BatchMetadata,
     /// The change of a tensor is broken.
     Tensor(TensorFormatError),
     /// A control kind that this version does not know.
@@ -141,6 +143,11 @@ impl fmt::Display for PayloadError {
                 "entry {entry} of the batch is broken at byte {offset}: check the writer"
             ),
             Self::BatchValues { entry, error } => write!(f, "entry {entry} of the batch: {error}"),
+            Self::BatchMetadata => write!(
+                f,
+                "the batch's count and its entries differ on whether there is metadata: check the \
+                 writer"
+            ),
             Self::Tensor(error) => error.fmt(f),
             Self::UnknownControl { found } => {
                 write!(f, "unknown control kind {found}: upgrade this reader")

@@ -284,12 +284,16 @@ impl<'s> Applier<'s> {
         judge: &mut J,
     ) -> Result<u64, Refusal> {
         check_dim(replica, batch.dim())?;
-        let (mut change, mut marked) = (0_u64, 0);
+        let (mut change, mut marked, mut promised) = (0_u64, 0, 0);
         let checked = batch.entries().try_for_each(|entry| {
             let scratch = (self.unit, &mut *self.scratch);
             let sum = check_entry(replica, header.sequence, &entry, scratch, judge)?;
-            change = change.wrapping_add(row_term(entry.slot, sum));
-            replica.set_last_sequence(entry.slot, header.sequence);
+            let (slot, metadata) = (entry.slot, entry.metadata);
+            promised = replica.reserve_more_attributes(slot, metadata, promised)?;
+            change = change
+                .wrapping_add(row_term(slot, sum))
+                .wrapping_add(metadata_change(replica, slot, metadata));
+            replica.set_last_sequence(slot, header.sequence);
             marked += 1;
             Ok(())
         });
@@ -303,6 +307,7 @@ impl<'s> Applier<'s> {
                 if let Ok(change) = entry.values.decode_on(self.unit, row, self.scratch) {
                     change.apply(replica.row_mut(entry.slot));
                 }
+                replica.change_metadata(entry.slot, entry.metadata);
             }
         } else {
             for entry in batch.entries().take(marked) {

@@ -1,13 +1,13 @@
 //! Building one batch-update record, and taking it back if it is not sent.
 
 use super::{
-    sequencer::{PrepareError, Sequencer},
+    sequencer::{PrepareError, Sequencer, metadata_change},
     shadow::Shadow,
 };
 use crate::{
     digest::row_term,
     header::{DeltaHeader, Operation},
-    payload::batch::{BatchWriteError, BatchWriter},
+    payload::batch::{BatchWriteError, BatchWriter, RowUpdate},
 };
 use core::fmt;
 
@@ -84,10 +84,9 @@ impl BatchBuilder {
         sequencer: &mut Sequencer<'_>,
         shadow: Option<&mut Shadow<'_>>,
         out: &mut [u8],
-        slot: u32,
-        old: &[f32],
-        new: &[f32],
+        update: &RowUpdate<'_>,
     ) -> Result<(), BatchError> {
+        let RowUpdate { slot, old, new, .. } = *update;
         let caller_old = old;
         let sequence = sequencer.next_sequence();
         let state = sequencer.live(slot).map_err(BatchError::Prepare)?;
@@ -106,7 +105,12 @@ impl BatchBuilder {
         let encoding = sequencer.encoding(state, bound);
         let values = self
             .writer
-            .push_as(encoding, out, slot, state.last_sequence, old, new)
+            .push_as(
+                encoding,
+                out,
+                state.last_sequence,
+                &RowUpdate { old, ..*update },
+            )
             .map_err(BatchError::Write)?;
         let sum = match shadow {
             Some(shadow) => shadow
@@ -114,7 +118,7 @@ impl BatchBuilder {
                 .map_err(BatchError::Prepare)?,
             None => values.exact_change_sum(caller_old, new),
         };
-        let change = row_term(slot, sum);
+        let change = row_term(slot, sum).wrapping_add(metadata_change(slot, update.metadata));
         self.digest_change = self.digest_change.wrapping_add(change);
         sequencer.mark(slot, sequence);
         Ok(())

@@ -2,24 +2,24 @@
 //! into the ring.
 
 use super::{
-    batch::{BatchBuilder, BatchError},
     sequencer::{Position, PrepareError, Prepared, Sequencer},
     shadow::Shadow,
 };
 use crate::{
     codec::lz4::Lz4Scratch,
-    header::DeltaHeader,
     payload::{control::CONTROL_SIZE, metadata::MetadataEdit, vector::VectorChange},
-    ring::{Grant, Mem, Notify, Polling, Producer},
+    ring::{Mem, Notify, Polling, Producer},
 };
 use change::updated;
 
+mod batch;
 mod change;
 mod check;
 mod error;
 mod graph;
 mod stage;
 
+pub use batch::CaptureBatch;
 pub use error::CaptureError;
 use stage::Stage;
 
@@ -221,28 +221,6 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
         })
     }
 
-    /// Begins a batch of row updates that travel under one header and apply together.
-    /// `payload_size_max` bytes of the ring are set aside: 8 and, for every entry, 12 and four
-    /// times the dim always suffice.
-    ///
-    /// # Errors
-    /// See [`CaptureError`].
-    pub fn batch(
-        &mut self,
-        payload_size_max: usize,
-    ) -> Result<CaptureBatch<'_, 'a, M, N>, CaptureError> {
-        let grant = self
-            .producer
-            .reserve(payload_size_max)
-            .map_err(CaptureError::Ring)?;
-        let builder = BatchBuilder::new(&self.sequencer);
-        Ok(CaptureBatch {
-            open: Some((grant, builder)),
-            sequencer: &mut self.sequencer,
-            shadow: self.shadow.as_mut(),
-        })
-    }
-
     #[inline]
     fn send_vector(&mut self, change: &VectorChange<'_>) -> Result<(), CaptureError> {
         let mut grant = self
@@ -287,78 +265,5 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
             .map_err(CaptureError::Commit)?;
         self.sequencer.commit(prepared);
         Ok(())
-    }
-}
-
-/// A batch under construction in the ring. Dropped, it never was; forgotten (as by
-/// [`mem::forget`](core::mem::forget)), it leaves slots behind that take no further change.
-#[derive(Debug)]
-pub struct CaptureBatch<'c, 'a, M: Mem, N: Notify<M> = Polling> {
-    /// `None` once sent.
-    open: Option<(Grant<'c, M, N>, BatchBuilder)>,
-    sequencer: &'c mut Sequencer<'a>,
-    shadow: Option<&'c mut Shadow<'a>>,
-}
-
-impl<M: Mem, N: Notify<M>> CaptureBatch<'_, '_, M, N> {
-    /// Adds the change of one row. O(dim).
-    ///
-    /// # Errors
-    /// See [`BatchError`]; the batch is then as it was.
-    pub fn update(&mut self, slot: u32, old: &[f32], new: &[f32]) -> Result<(), BatchError> {
-        match &mut self.open {
-            Some((grant, builder)) => {
-                let shadow = self.shadow.as_deref_mut();
-                builder.push(self.sequencer, shadow, grant.payload_mut(), slot, old, new)
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Entries so far.
-    pub fn len(&self) -> u32 {
-        self.open.as_ref().map_or(0, |(_, builder)| builder.len())
-    }
-
-    /// No entry so far.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Sends the batch and returns its header; `None` for an empty one, which is not sent.
-    ///
-    /// # Errors
-    /// See [`CaptureError`].
-    pub fn commit(mut self) -> Result<Option<DeltaHeader>, CaptureError> {
-        let Some((grant, builder)) = &mut self.open else {
-            return Ok(None);
-        };
-        if builder.len() == 0 {
-            return Ok(None);
-        }
-        let header = builder
-            .seal(self.sequencer, grant.payload_mut())
-            .map_err(CaptureError::Prepare)?;
-        if let Some((mut grant, builder)) = self.open.take() {
-            builder.commit(
-                self.sequencer,
-                self.shadow.as_deref_mut(),
-                grant.payload_mut(),
-            );
-            // Succeeds: the header was sealed over bytes of this grant.
-            grant
-                .commit(&header.to_bytes())
-                .map_err(CaptureError::Commit)?;
-            self.sequencer.advance(&header, builder.len());
-        }
-        Ok(Some(header))
-    }
-}
-
-impl<M: Mem, N: Notify<M>> Drop for CaptureBatch<'_, '_, M, N> {
-    fn drop(&mut self) {
-        if let Some((mut grant, builder)) = self.open.take() {
-            builder.roll_back(self.sequencer, grant.payload_mut());
-        }
     }
 }

@@ -18,6 +18,7 @@ mod vector;
 
 pub use error::PrepareError;
 use graph::StreamGraph;
+pub(super) use vector::metadata_change;
 
 /// What a [`Sequencer`] keeps of a slot: 16 bytes. Opaque; zeroed is unused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

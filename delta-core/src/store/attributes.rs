@@ -56,24 +56,27 @@ impl<'a> Attributes<'a> {
         Pairs { rest }
     }
 
-    /// Whether the blob of `slot` with `id` (if it is new) and `changes` can be stored.
+    /// Whether the blob of `slot` with `id` (if it is new) and `changes` can be stored besides
+    /// `promised` bytes of others. The bytes that are promised then.
     pub(super) fn reserve(
         &self,
         slot: Slot,
         id: &[u8],
         changes: MetadataChanges<'_>,
-    ) -> Result<(), StoreError> {
+        promised: usize,
+    ) -> Result<usize, StoreError> {
         let id = self.id(slot).unwrap_or(id);
         let mut body_size = 1 + id.len();
         merge(self.pairs(slot), changes, |key, value| {
             body_size += pair_size(key, value)
         });
-        let needed = BLOB_HEADER_SIZE + body_size;
+        // The others take what was promised to them at most.
+        let needed = promised + BLOB_HEADER_SIZE + body_size;
         let left = self.bytes.len() - self.live_size();
         if needed > left {
             return Err(StoreError::AttributesFull { needed, left });
         }
-        Ok(())
+        Ok(needed)
     }
 
     /// Stores the blob of `index` with `id` (if it is new) and `changes`, which [`Self::reserve`]

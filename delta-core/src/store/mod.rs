@@ -113,6 +113,18 @@ pub trait Replica {
         id: &[u8],
         changes: MetadataChanges<'_>,
     ) -> Result<(), StoreError>;
+    /// As [`reserve_attributes`](Self::reserve_attributes), of an update that is made together with
+    /// others, of other slots: `promised` is what this returned for the one before, 0 for the
+    /// first.
+    ///
+    /// # Errors
+    /// [`StoreError::AttributesFull`].
+    fn reserve_more_attributes(
+        &self,
+        slot: u32,
+        changes: MetadataChanges<'_>,
+        promised: usize,
+    ) -> Result<usize, StoreError>;
 
     /// Uses the next slot, its row still +0.0, with `id` (empty: none) and `metadata`. The store
     /// agreed by `next_row` and `reserve_attributes`.

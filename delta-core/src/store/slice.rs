@@ -334,8 +334,21 @@ impl Replica for SliceStore<'_> {
         if id.is_empty() && changes.is_empty() {
             return Ok(());
         }
-        self.attributes
-            .reserve(self.slot(slot).unwrap_or_default(), id, changes)
+        let slot = self.slot(slot).unwrap_or_default();
+        self.attributes.reserve(slot, id, changes, 0).map(drop)
+    }
+
+    fn reserve_more_attributes(
+        &self,
+        slot: u32,
+        changes: MetadataChanges<'_>,
+        promised: usize,
+    ) -> Result<usize, StoreError> {
+        if changes.is_empty() {
+            return Ok(promised);
+        }
+        let slot = self.slot(slot).unwrap_or_default();
+        self.attributes.reserve(slot, &[], changes, promised)
     }
 
     fn push(&mut self, id: &[u8], metadata: MetadataChanges<'_>) {

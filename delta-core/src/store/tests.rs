@@ -136,6 +136,37 @@ fn refuses_what_it_has_no_slot_for() {
     assert_eq!(store.next_row(), Err(StoreError::SlotsFull { capacity: 1 }));
 }
 
+/// Of changes that are made together each has room beside the others, or none is made.
+#[test]
+fn reserves_for_all_changes_of_a_record() {
+    let metadata = section(&[(b"k", Some(b"abc"))]);
+    let metadata = MetadataChanges::parse(&metadata).unwrap();
+    let none = MetadataChanges::default();
+    let (a, b) = (9 + 5 + 1 + 3, 9 + 1);
+    for (bytes, fits) in [
+        (2 * b + 2 * (a + 1), true),
+        (2 * b + 2 * (a + 1) - 1, false),
+    ] {
+        let mut memory = Memory::new(1, 2, bytes);
+        let mut store = memory.store();
+        store.push(b"i", none);
+        store.push(b"j", none);
+        let first = store.reserve_more_attributes(0, metadata, 0);
+        assert_eq!(first, Ok(a + 1));
+        assert_eq!(store.reserve_more_attributes(1, none, a + 1), first);
+        let second = store.reserve_more_attributes(1, metadata, a + 1);
+        if fits {
+            assert_eq!(second, Ok(2 * (a + 1)));
+            store.change_metadata(0, metadata);
+            store.change_metadata(1, metadata);
+            assert_eq!(pairs(&store, 1), [pair(b"k", b"abc")]);
+        } else {
+            let (needed, left) = (2 * (a + 1), bytes - 2 * b);
+            assert_eq!(second, Err(StoreError::AttributesFull { needed, left }));
+        }
+    }
+}
+
 /// The documented need: 9 bytes and the id, 5 bytes a pair with key and value, and the largest
 /// once more.
 #[test]

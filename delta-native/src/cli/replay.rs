@@ -30,7 +30,7 @@ pub(crate) struct Args {
     /// Print one JSON object a stream, a line each
     #[arg(long)]
     json: bool,
-    /// Most updates without changed metadata that share a record; 1: none do
+    /// Most updates of one time that share a record; 1: none do
     #[arg(long, value_name = "N", default_value_t = Options::default().batch,
           value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,

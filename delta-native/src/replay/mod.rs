@@ -40,7 +40,7 @@ pub use synthetic::{Synthetic, SyntheticError, SyntheticReport, replay_synthetic
 /// How to replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Most updates that share a record, at least 1. Only updates without changed metadata do.
+    /// Most updates that share a record, at least 1: those of one time that follow one another.
     pub batch: u32,
     /// Replay once more, with an index whose graph travels too.
     pub graph: Option<GraphOptions>,

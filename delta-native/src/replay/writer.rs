@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use delta_core::codec::lz4::Lz4Scratch;
-use delta_core::payload::{batch, metadata};
+use delta_core::codec::varint;
+use delta_core::payload::batch::{self, RowUpdate};
+use delta_core::payload::metadata;
 use delta_core::pipeline::capture::{Capture, CaptureError};
 use delta_core::pipeline::sequencer::{Position, Sequencer};
 use delta_core::pipeline::shadow::Shadow;
@@ -13,6 +15,9 @@ use super::ReplayError;
 use super::pass::{Mode, Shared, StopOnPanic};
 use super::primary::Primary;
 use crate::stream::{Event, Operation, Stream};
+
+/// Bytes of changed metadata that an update in a batch may have.
+const BATCHED_METADATA_SIZE_MAX: usize = 256;
 
 /// Events between two looks at the reader, which cost its core a cache miss.
 const OBSERVE_EVERY: usize = 64;
@@ -68,9 +73,19 @@ fn batch_limit(stream: &Stream, mode: Mode, payload_max: usize) -> u32 {
     let Mode::Throughput { batch } = mode else {
         return 1;
     };
-    let entry = batch::ENTRY_PREFIX_SIZE_MAX + 4 * stream.dim() as usize;
-    let fit = payload_max.saturating_sub(batch::PREFIX_SIZE) / entry;
+    let fit = payload_max.saturating_sub(batch::PREFIX_SIZE) / entry_size_max(stream);
     batch.min(u32::try_from(fit).unwrap_or(u32::MAX)).max(1)
+}
+
+/// Most bytes of an update in a batch of the stream's rows.
+fn entry_size_max(stream: &Stream) -> usize {
+    let prefixes = batch::ENTRY_PREFIX_SIZE_MAX + varint::SIZE_MAX;
+    prefixes + 4 * stream.dim() as usize + BATCHED_METADATA_SIZE_MAX
+}
+
+/// Whether an update with these changes of metadata may be one of a batch.
+fn can_share(edits: &[metadata::MetadataEdit<'_>]) -> bool {
+    metadata::section_size_max(edits) <= BATCHED_METADATA_SIZE_MAX
 }
 
 /// The writing side: the primary and the hooks on its writes.
@@ -100,7 +115,7 @@ impl<'s, M: Mem> Writer<'_, 's, '_, M> {
                 times_ns.push(self.shared.clock.monotonic_ns());
             }
             records += 1;
-            if self.batch > 1 && event.operation == Operation::Update && self.edits.is_empty() {
+            if self.batch > 1 && event.operation == Operation::Update && can_share(&self.edits) {
                 position += self.one_batch(position)?;
                 continue;
             }
@@ -139,8 +154,8 @@ impl<'s, M: Mem> Writer<'_, 's, '_, M> {
 
     /// Captures as many updates of one time from `position` on as a batch takes, and says how many.
     fn one_batch(&mut self, position: usize) -> Result<usize, ReplayError> {
-        let entry = batch::ENTRY_PREFIX_SIZE_MAX + 4 * self.stream.dim() as usize;
-        let size_max = batch::PREFIX_SIZE + self.batch as usize * entry;
+        let entries_size_max = self.batch as usize * entry_size_max(self.stream);
+        let size_max = batch::PREFIX_SIZE + entries_size_max;
         let timestamp_us = self
             .stream
             .event(position)
@@ -161,10 +176,16 @@ impl<'s, M: Mem> Writer<'_, 's, '_, M> {
                 break;
             }
             self.primary.metadata_edits(&event, &mut self.edits);
-            if !self.edits.is_empty() {
+            if !can_share(&self.edits) {
                 break;
             }
-            match batch.update(event.slot, self.primary.row(event.slot), event.row) {
+            let update = RowUpdate {
+                slot: event.slot,
+                old: self.primary.row(event.slot),
+                new: event.row,
+                metadata: &self.edits,
+            };
+            match batch.update_with_metadata(&update) {
                 Ok(()) => self.primary.apply(&event),
                 Err(error) if error.is_retryable() && !batch.is_empty() => break,
                 Err(error) => {

@@ -2,7 +2,7 @@
 
 use delta_core::codec::varint;
 use delta_core::header::{HEADER_SIZE, Operation};
-use delta_core::payload::vector;
+use delta_core::payload::{batch, vector};
 
 use super::worker::split;
 
@@ -25,12 +25,12 @@ pub(super) struct Frame {
 /// The frame at `at`, if it is the next record and changes nothing but rows of existing slots, and
 /// where it ends.
 pub(super) fn forkable(
-    batch: &[u8],
+    frames: &[u8],
     at: usize,
     sequence: u64,
     epoch: u32,
 ) -> Option<(Frame, usize)> {
-    let (header, payload) = split(batch, at)?;
+    let (header, payload) = split(frames, at)?;
     if header.sequence != sequence + 1 || header.epoch != epoch || header.tensor {
         return None;
     }
@@ -44,7 +44,11 @@ pub(super) fn forkable(
         }
         Operation::BatchUpdate => {
             let [_, count] = *payload.as_chunks().0.first_chunk()?;
-            (None, u32::from_le_bytes(count))
+            let count = u32::from_le_bytes(count);
+            if count & batch::WITH_METADATA != 0 {
+                return None;
+            }
+            (None, count)
         }
         _ => return None,
     };

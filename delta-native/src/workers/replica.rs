@@ -331,6 +331,15 @@ impl Replica for WriteView<'_, '_> {
         Ok(())
     }
 
+    fn reserve_more_attributes(
+        &self,
+        _: u32,
+        _: MetadataChanges<'_>,
+        _: usize,
+    ) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+
     fn push(&mut self, id: &[u8], metadata: MetadataChanges<'_>) {
         for shard in &mut self.shards {
             shard.slot_count += 1;

@@ -162,6 +162,15 @@ impl Replica for Shard {
         Ok(())
     }
 
+    fn reserve_more_attributes(
+        &self,
+        _: u32,
+        _: MetadataChanges<'_>,
+        _: usize,
+    ) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+
     fn push(&mut self, _: &[u8], _: MetadataChanges<'_>) {
         self.slot_count += 1;
     }

@@ -82,6 +82,7 @@ pub struct Entry {
     pub slot: u32,
     pub prev_sequence: u64,
     pub values: Values,
+    pub metadata: Pairs,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -251,7 +252,8 @@ pub fn pairs(section: &[u8]) -> Option<Pairs> {
 
 fn batch(header: &Header, bytes: &[u8]) -> Option<Payload> {
     let mut rest = Bytes(bytes);
-    let (dim, count) = (rest.u32()?, rest.u32()?);
+    let (dim, flagged) = (rest.u32()?, rest.u32()?);
+    let (count, has_metadata) = (flagged & 0x7fff_ffff, flagged >> 31 != 0);
     if dim == 0 || count == 0 || names_entity(header) {
         return None;
     }
@@ -263,16 +265,29 @@ fn batch(header: &Header, bytes: &[u8]) -> Option<Payload> {
         if before - rest.0.len() > 12 || distance == 0 {
             return None;
         }
+        let values = values(tag & 0x7f, rest.take(size as usize)?, dim)?;
+        let mut metadata = Pairs::new();
+        if tag & 0x80 != 0 {
+            let size = rest.varint()?;
+            metadata = pairs(rest.take(size as usize)?)?;
+            if metadata.is_empty() {
+                return None;
+            }
+        }
         entries.push(Entry {
             slot,
             prev_sequence: header.sequence.checked_sub(u64::from(distance))?,
-            values: values(tag, rest.take(size as usize)?, dim)?,
+            values,
+            metadata,
         });
     }
+    let some_have = entries.iter().any(|entry| !entry.metadata.is_empty());
     let flags = entries
         .iter()
         .fold(0, |flags, entry| flags | entry.values.flags());
-    let fits = rest.0.is_empty() && header.flags & (LOSSY | RELATIVE) == flags;
+    let fits = rest.0.is_empty()
+        && header.flags & (LOSSY | RELATIVE) == flags
+        && some_have == has_metadata;
     fits.then_some(Payload::Batch { dim, entries })
 }
 

@@ -5,14 +5,14 @@
 use delta_core::codec;
 use delta_core::graph::{GraphParameters, encode::Change};
 use delta_core::kernel::distance::Metric;
-use delta_core::payload::metadata::{MetadataSection, SECTION_SIZE_MAX};
+use delta_core::payload::metadata::{MetadataChanges, MetadataSection, SECTION_SIZE_MAX};
 use delta_core::payload::{Payload, control::Control};
 use delta_core::record::Record;
 use delta_core::stream::StreamReader;
 
 use super::header_parse;
 use crate::oracle::graph_change::{self, Edit};
-use crate::oracle::payload::{Entry, Metadata, Row, Values};
+use crate::oracle::payload::{Entry, Metadata, Pairs, Row, Values};
 use crate::oracle::stream::{Next, Stream};
 use crate::oracle::values::Packed;
 use crate::oracle::{frame, payload};
@@ -87,6 +87,7 @@ pub fn same(record: &Record<'_>) -> frame::Frame {
                     slot: entry.slot,
                     prev_sequence: entry.prev_sequence,
                     values: same_values(&entry.values, batch.dim()),
+                    metadata: same_pairs(entry.metadata),
                 })
                 .collect(),
         },
@@ -188,11 +189,13 @@ pub fn same_metadata(section: &MetadataSection<'_>) -> Metadata {
     section
         .decode(&mut scratch)
         .map_or(Metadata::BrokenBlock, |changes| {
-            Metadata::Pairs(
-                changes
-                    .into_iter()
-                    .map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)))
-                    .collect(),
-            )
+            Metadata::Pairs(same_pairs(changes))
         })
+}
+
+fn same_pairs(changes: MetadataChanges<'_>) -> Pairs {
+    let pairs = changes.into_iter();
+    pairs
+        .map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec)))
+        .collect()
 }

@@ -1,10 +1,11 @@
 use super::header;
 use crate::{
-    codec::{EncodeError, Tag, ValuesError},
+    codec::{EncodeError, Encoding, Tag, ValuesError},
     header::{DeltaHeader, Operation},
     payload::{
         PayloadError,
-        batch::{BatchPayload, BatchWriteError, BatchWriter},
+        batch::{BatchPayload, BatchWriteError, BatchWriter, RowUpdate},
+        metadata::{MetadataEdit, MetadataError},
     },
     testing::{any_change, apply_values, bits_of, rows_between},
 };
@@ -17,6 +18,16 @@ const BYTES: [u8; 25] = [
     0xac, 0x02, 3, 8, 1, // slot, distance, values_size, tag
     0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, // 1.0, 2.0
     1, 100, 0, 0, // slot, distance, values_size, tag
+];
+
+/// As [`BYTES`], where slot 1 loses "a" and has "b" set to "x", too.
+const WITH_METADATA: [u8; 33] = [
+    2, 0, 0, 0, // dim
+    2, 0, 0, 0x80, // count, some entry has metadata
+    0xac, 0x02, 3, 8, 1, // slot, distance, values_size, tag
+    0, 0, 0x80, 0x3f, 0, 0, 0, 0x40, // 1.0, 2.0
+    1, 100, 0, 0x80, // slot, distance, values_size, tag with metadata
+    7, 1, b'a', 0, 1, b'b', 2, b'x', // size, pairs
 ];
 
 /// A header with sequence 100.
@@ -48,6 +59,87 @@ fn literal_bytes() {
         .map(|e| (e.slot, e.prev_sequence, e.values.tag(), e.size))
         .collect();
     assert_eq!(shown, [(300, 97, Tag::Raw, 13), (1, 0, Tag::Same, 4)]);
+}
+
+fn edit<'e>(key: &'e [u8], old: Option<&'e [u8]>, new: Option<&'e [u8]>) -> MetadataEdit<'e> {
+    MetadataEdit { key, old, new }
+}
+
+#[test]
+fn literal_bytes_with_metadata() {
+    let (same, edits) = (
+        [edit(b"a", Some(b"1"), Some(b"1"))],
+        [
+            edit(b"a", Some(b"1"), None),
+            edit(b"b", None, Some(b"x")),
+            edit(b"c", None, None),
+        ],
+    );
+    let mut out = [0xaa; 80];
+    let mut writer = BatchWriter::new(100, 2);
+    for (prev_sequence, slot, new, metadata) in
+        [(97, 300, [1.0, 2.0], &same[..]), (0, 1, [0.0; 2], &edits)]
+    {
+        let old = &[0.0; 2];
+        let update = RowUpdate {
+            slot,
+            old,
+            new: &new,
+            metadata,
+        };
+        writer
+            .push_as(Encoding::EXACT, &mut out, prev_sequence, &update)
+            .unwrap();
+    }
+    writer.finish(&mut out);
+    assert_eq!(out[..writer.size()], WITH_METADATA);
+
+    let batch = BatchPayload::parse(&batch_header(), &WITH_METADATA).unwrap();
+    let shown: Vec<_> = batch
+        .entries()
+        .map(|e| (e.slot, e.size, e.metadata.into_iter().collect::<Vec<_>>()))
+        .collect();
+    let pairs = vec![(&b"a"[..], None), (b"b", Some(&b"x"[..]))];
+    assert_eq!(shown, [(300, 13, vec![]), (1, 12, pairs)]);
+}
+
+#[test]
+fn refuses_metadata_that_is_not_as_announced() {
+    let refusal = |bytes: &[u8]| BatchPayload::parse(&batch_header(), bytes).unwrap_err();
+    let with = |offset: usize, byte: u8| {
+        let mut bytes = WITH_METADATA;
+        bytes[offset] = byte;
+        refusal(&bytes)
+    };
+    assert_eq!(with(7, 0), PayloadError::BatchMetadata);
+    let mut flagged = BYTES;
+    flagged[7] = 0x80;
+    assert_eq!(refusal(&flagged), PayloadError::BatchMetadata);
+    let broken = PayloadError::BatchEntry {
+        entry: 1,
+        offset: 21,
+    };
+    // No metadata, and more than there is.
+    assert_eq!(refusal(&[&WITH_METADATA[..25], &[0]].concat()), broken);
+    assert_eq!(with(25, 8), broken);
+    assert_eq!(refusal(&WITH_METADATA[..25]), broken);
+    assert_eq!(
+        with(29, 0),
+        PayloadError::Metadata(MetadataError::Truncated { offset: 3 })
+    );
+    assert_eq!(
+        with(30, b'a'),
+        PayloadError::Metadata(MetadataError::Order { pair: 1 })
+    );
+    assert_eq!(
+        with(25, 6),
+        PayloadError::Metadata(MetadataError::Truncated { offset: 3 })
+    );
+    let (expected, found) = (33, 34);
+    assert_eq!(
+        refusal(&[&WITH_METADATA[..], &[0]].concat()),
+        PayloadError::Size { expected, found }
+    );
 }
 
 /// Parses [`BYTES`] with another byte at `offset`.
@@ -257,16 +349,25 @@ proptest! {
     }
 
     #[test]
-    fn prop_emit_inverts_parse(bytes in vec(prop_oneof![0..4_u8, any::<u8>()], 4..40)) {
-        let bytes = [&[2, 0, 0, 0][..], &bytes].concat();
+    fn prop_emit_inverts_parse(
+        flags in prop_oneof![Just(0), Just(0x80)],
+        bytes in vec(prop_oneof![0..4_u8, Just(0x80), any::<u8>()], 4..40),
+    ) {
+        let bytes = [&[2, 0, 0, 0, 1, 0, 0, flags][..], &bytes].concat();
         let Ok(batch) = BatchPayload::parse(&batch_header(), &bytes) else { return Ok(()) };
-        let mut out = vec![0; bytes.len() + 20];
+        let mut out = vec![0; bytes.len() + 100];
         let mut writer = BatchWriter::new(100, 2);
         let mut same_codec = true;
         for entry in batch.entries() {
             let (old, new) = rows_between(&entry.values, 2);
+            let metadata: Vec<_> = entry
+                .metadata
+                .into_iter()
+                .map(|(key, new)| edit(key, if new.is_none() { Some(b"") } else { None }, new))
+                .collect();
+            let update = RowUpdate { slot: entry.slot, old: &old, new: &new, metadata: &metadata };
             let values =
-                writer.push(&mut out, entry.slot, entry.prev_sequence, &old, &new).unwrap();
+                writer.push_as(Encoding::EXACT, &mut out, entry.prev_sequence, &update).unwrap();
             same_codec &= values.tag() == entry.values.tag();
         }
         writer.finish(&mut out);

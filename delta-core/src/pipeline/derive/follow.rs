@@ -6,7 +6,7 @@ use crate::{
     payload::{
         Payload,
         control::CONTROL_SIZE,
-        metadata::{MetadataChanges, MetadataEdit},
+        metadata::{MetadataChanges, MetadataEdit, MetadataSection},
         vector::VectorPayload,
     },
     pipeline::sequencer::{PrepareError, Prepared, Sequencer},
@@ -139,13 +139,13 @@ where
                 Ok(wanted.has(Operation::Insert) && selected && self.insert(vector)?)
             }
             Payload::Update(vector) if wanted.has(Operation::Update) => {
-                self.update(vector.slot(), Some(vector))
+                self.update(vector.slot(), Section::Stored(vector.metadata()))
             }
             Payload::Batch(batch) if wanted.has(Operation::Update) => {
                 let sent = to.entries_sent;
                 let mut passed = sent > 0;
                 for entry in batch.entries().skip(sent as usize) {
-                    passed |= self.update(entry.slot, None)?;
+                    passed |= self.update(entry.slot, Section::Plain(entry.metadata))?;
                     self.to.entries_sent += 1;
                 }
                 Ok(passed)
@@ -171,7 +171,8 @@ where
         let place = place.ok_or(DeriveError::Map { slot })?;
         let (row, transform) = (&mut *to.row, &to.config.transform);
         transform.row(self.source.row(slot).unwrap_or_default(), row);
-        let changes = metadata_of(transform, Some(vector), to.scratch)?;
+        let section = Section::Stored(vector.metadata());
+        let changes = metadata_of(transform, section, to.scratch)?;
         to.store.next_row()?;
         let derived = to.store.slot_count();
         to.store.reserve_attributes(derived, id, changes)?;
@@ -190,19 +191,16 @@ where
         Ok(true)
     }
 
-    /// Sends how the entity has changed, unless it has not: `vector` says what of its metadata has.
-    fn update(
-        &mut self,
-        source_slot: u32,
-        vector: Option<&VectorPayload<'_>>,
-    ) -> Result<bool, DeriveError> {
+    /// Sends how the entity has changed, unless it has not: `section` says what of its metadata
+    /// has.
+    fn update(&mut self, source_slot: u32, section: Section<'_>) -> Result<bool, DeriveError> {
         let to = &mut *self.to;
         let Some(slot) = to.derived(source_slot) else {
             return Ok(false);
         };
         let (row, transform) = (&mut *to.row, &to.config.transform);
         transform.row(self.source.row(source_slot).unwrap_or_default(), row);
-        let changes = metadata_of(transform, vector, to.scratch)?;
+        let changes = metadata_of(transform, section, to.scratch)?;
         to.store.reserve_attributes(slot, &[], changes)?;
         let old = to.store.row(slot).unwrap_or_default();
         let same = old
@@ -227,15 +225,23 @@ where
     }
 }
 
+/// Changes of metadata, as a record has them.
+#[derive(Clone, Copy)]
+enum Section<'a> {
+    Stored(&'a MetadataSection<'a>),
+    Plain(MetadataChanges<'a>),
+}
+
 /// What of the metadata of a record travels on.
 fn metadata_of<'a>(
     transform: &impl Transform,
-    vector: Option<&VectorPayload<'a>>,
+    section: Section<'a>,
     scratch: &'a mut [u8],
 ) -> Result<MetadataChanges<'a>, DeriveError> {
-    match vector {
-        Some(vector) if transform.keeps_metadata() => Ok(vector.metadata().decode(scratch)?),
-        _ => Ok(MetadataChanges::default()),
+    match section {
+        _ if !transform.keeps_metadata() => Ok(MetadataChanges::default()),
+        Section::Stored(section) => Ok(section.decode(scratch)?),
+        Section::Plain(changes) => Ok(changes),
     }
 }
 

@@ -186,7 +186,7 @@ impl Sequencer<'_> {
 
 /// What `edits` change in the digest.
 #[inline]
-fn metadata_change(slot: u32, edits: &[MetadataEdit<'_>]) -> u64 {
+pub(in crate::pipeline) fn metadata_change(slot: u32, edits: &[MetadataEdit<'_>]) -> u64 {
     let changed = edits.iter().filter(|edit| edit.old != edit.new);
     changed.fold(0, |sum: u64, edit| {
         let term = |value: Option<&[u8]>| value.map_or(0, |value| pair_term(slot, edit.key, value));

@@ -357,10 +357,10 @@ fn a_segment_applies_at_its_beginning_alone_and_wholly() {
     ));
     let mut scratch = [0; SCRATCH];
     let mut applier = Applier::new(Position::START, &mut scratch);
-    let error = refused(&mut applier, &mut store, &mut undo[..60]);
+    let error = refused(&mut applier, &mut store, &mut undo[..50]);
     assert!(matches!(
         error,
-        BatchApplyError::UndoTooSmall { given: 60, .. }
+        BatchApplyError::UndoTooSmall { given: 50, .. }
     ));
     // A replica whose row is not what its digest says.
     store.row_mut(0)[1] = 9.0;

@@ -69,6 +69,15 @@ impl Replica for Counting<'_> {
     ) -> Result<(), StoreError> {
         self.store.reserve_attributes(slot, id, changes)
     }
+
+    fn reserve_more_attributes(
+        &self,
+        slot: u32,
+        changes: MetadataChanges<'_>,
+        promised: usize,
+    ) -> Result<usize, StoreError> {
+        self.store.reserve_more_attributes(slot, changes, promised)
+    }
     fn push(&mut self, id: &[u8], metadata: MetadataChanges<'_>) {
         self.store.push(id, metadata);
     }

@@ -3,7 +3,7 @@
 use crate::{
     codec::lz4::Lz4Scratch,
     digest::{lane_key, slot_key},
-    payload::metadata::MetadataEdit,
+    payload::{batch::RowUpdate, metadata::MetadataEdit},
     pipeline::{
         apply::Applier,
         batch::BatchError,
@@ -39,7 +39,7 @@ pub(super) enum Event {
     Insert(Vec<u8>, RowChange, Metadata),
     Update(Index, RowChange, MetadataChange),
     Delete(Index),
-    Batch(Vec<(Index, RowChange)>),
+    Batch(Vec<(Index, RowChange, MetadataChange)>),
     Resync(u32),
     Watermark,
 }
@@ -66,11 +66,14 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
     let key = || vec(0..2_u8, 1..3);
     let metadata = btree_map(key(), any_value(), 0..3);
     let edits = btree_map(key(), option::of(any_value()), 0..3);
+    // What a small ring takes of three entries.
+    let short_edits = btree_map(key(), option::of(vec(any::<u8>(), 0..8)), 0..3);
+    let batched = (index(), any_row_change(), short_edits);
     prop_oneof![
         3 => (id, any_row_change(), metadata).prop_map(|(id, row, m)| Event::Insert(id, row, m)),
         6 => (index(), any_row_change(), edits).prop_map(|(at, row, m)| Event::Update(at, row, m)),
         1 => index().prop_map(Event::Delete),
-        2 => vec((index(), any_row_change()), 0..5).prop_map(Event::Batch),
+        2 => vec(batched, 0..4).prop_map(Event::Batch),
         1 => (1..9_u32).prop_map(Event::Resync),
         1 => Just(Event::Watermark),
     ]
@@ -83,6 +86,27 @@ struct Entity {
     metadata: Metadata,
     deleted: bool,
     last_sequence: u64,
+}
+
+impl Entity {
+    /// A change as a writer is told of it.
+    fn edits<'e>(&'e self, change: &'e MetadataChange) -> Vec<MetadataEdit<'e>> {
+        let edits = change.iter().map(|(key, new)| MetadataEdit {
+            key,
+            old: self.metadata.get(key).map(Vec::as_slice),
+            new: new.as_deref(),
+        });
+        edits.collect()
+    }
+
+    fn change_metadata(&mut self, change: &MetadataChange) {
+        for (key, new) in change.clone() {
+            match new {
+                Some(value) => self.metadata.insert(key, value),
+                None => self.metadata.remove(&key),
+            };
+        }
+    }
 }
 
 /// A vector store whose every write is captured.
@@ -228,14 +252,7 @@ impl<'a, M: Mem> Primary<'a, M> {
     ) -> Result<(), CaptureError> {
         let entity = &mut self.entities[at];
         let new = changed(&entity.row, row);
-        let edits: Vec<_> = metadata
-            .iter()
-            .map(|(key, new)| MetadataEdit {
-                key,
-                old: entity.metadata.get(key).map(Vec::as_slice),
-                new: new.as_deref(),
-            })
-            .collect();
+        let edits = entity.edits(metadata);
         let slot = to_u32(at);
         let updated = self
             .capture
@@ -246,12 +263,7 @@ impl<'a, M: Mem> Primary<'a, M> {
         updated?;
         self.sequence += 1;
         (entity.row, entity.last_sequence) = (new, self.sequence);
-        for (key, new) in metadata.clone() {
-            match new {
-                Some(value) => entity.metadata.insert(key, value),
-                None => entity.metadata.remove(&key),
-            };
-        }
+        entity.change_metadata(metadata);
         Ok(())
     }
 
@@ -267,16 +279,30 @@ impl<'a, M: Mem> Primary<'a, M> {
         Ok(())
     }
 
-    fn batch(&mut self, changes: &[(Index, RowChange)]) -> Result<(), CaptureError> {
-        let size_max = 8 + changes.len() * (12 + 4 * self.dim);
+    fn batch(
+        &mut self,
+        changes: &[(Index, RowChange, MetadataChange)],
+    ) -> Result<(), CaptureError> {
+        let sections = changes.iter().map(|(_, _, metadata)| {
+            let pair = |(key, new): (&Vec<u8>, &Option<Vec<u8>>)| {
+                6 + key.len() + new.as_ref().map_or(0, Vec::len)
+            };
+            5 + metadata.iter().map(pair).sum::<usize>()
+        });
+        let size_max = 8 + changes.len() * (12 + 4 * self.dim) + sections.sum::<usize>();
         let mut batch = self.capture.batch(size_max)?;
         let mut entities = self.entities.clone();
         let mut seen = BTreeSet::new();
-        for (at, row) in changes {
+        for (at, row, metadata) in changes {
             let at = at.index(entities.len());
             let (entity, slot) = (&mut entities[at], to_u32(at));
             let new = changed(&entity.row, row);
-            let joined = batch.update(slot, &entity.row, &new);
+            let joined = batch.update_with_metadata(&RowUpdate {
+                slot,
+                old: &entity.row,
+                new: &new,
+                metadata: &entity.edits(metadata),
+            });
             let expected = if entity.deleted {
                 Err(BatchError::Prepare(PrepareError::Deleted { slot }))
             } else if !seen.insert(slot) {
@@ -287,6 +313,7 @@ impl<'a, M: Mem> Primary<'a, M> {
             assert_eq!(joined, expected);
             if joined.is_ok() {
                 (entity.row, entity.last_sequence) = (new, self.sequence + 1);
+                entity.change_metadata(metadata);
             }
         }
         assert_eq!(batch.len() as usize, seen.len());

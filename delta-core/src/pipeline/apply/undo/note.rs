@@ -5,6 +5,7 @@ use crate::{
     graph::encode::Change,
     payload::{
         Payload,
+        batch::BatchEntry,
         control::Control,
         metadata::{MetadataChanges, MetadataEdit, write_section},
         vector::VectorPayload,
@@ -96,7 +97,12 @@ impl Applier<'_> {
                 Payload::Insert(vector) => TRAILER_SIZE + self.metadata_size_max(vector, replica),
                 Payload::Update(vector) => row + self.metadata_size_max(vector, replica),
                 Payload::Delete { .. } => SLOT_SIZE + TRAILER_SIZE,
-                Payload::Batch(batch) => row.saturating_mul(batch.len() as usize),
+                Payload::Batch(batch) => {
+                    let entry = |entry: BatchEntry<'_>| {
+                        row + changes_size_max(entry.slot, entry.metadata, replica)
+                    };
+                    batch.entries().map(entry).fold(0, usize::saturating_add)
+                }
                 Payload::Control(Control::Erased { .. }) => TRAILER_SIZE + size_of::<u64>(),
                 // The second is not for rows and refused.
                 Payload::Reindex(_) | Payload::Tensor(_) | Payload::Control(_) => 0,
@@ -104,7 +110,6 @@ impl Applier<'_> {
         rows.saturating_add(graph)
     }
 
-    /// Every old value is the store's, or the new one of an earlier pair: both are counted.
     fn metadata_size_max<R: Replica + ?Sized>(
         &mut self,
         vector: &VectorPayload<'_>,
@@ -113,11 +118,7 @@ impl Applier<'_> {
         let Ok(changes) = vector.metadata().decode(self.scratch) else {
             return 0;
         };
-        let pairs = changes.into_iter().map(|(key, new)| {
-            let old = replica.metadata(vector.slot(), key);
-            6 + key.len() + old.map_or(0, <[u8]>::len) + new.map_or(0, <[u8]>::len)
-        });
-        4 + TRAILER_SIZE + pairs.sum::<usize>()
+        changes_size_max(vector.slot(), changes, replica)
     }
 
     /// Notes how to take `record` back, which is about to be applied. `false` if it does not fit.
@@ -141,6 +142,7 @@ impl Applier<'_> {
             Payload::Delete { slot, .. } => undo.slot(Kind::Delete, replica, *slot),
             Payload::Batch(batch) => {
                 for entry in batch.entries() {
+                    undo.metadata(replica, entry.slot, entry.metadata);
                     undo.slot(Kind::Row, replica, entry.slot);
                 }
             }
@@ -155,4 +157,21 @@ impl Applier<'_> {
         }
         !undo.overflow
     }
+}
+
+/// Bytes of the inverse of `changes`. Every old value is the store's, or the new one of an earlier
+/// record: both are counted.
+fn changes_size_max<R: Replica + ?Sized>(
+    slot: u32,
+    changes: MetadataChanges<'_>,
+    replica: &R,
+) -> usize {
+    if changes.is_empty() {
+        return 0;
+    }
+    let pairs = changes.into_iter().map(|(key, new)| {
+        let old = replica.metadata(slot, key);
+        6 + key.len() + old.map_or(0, <[u8]>::len) + new.map_or(0, <[u8]>::len)
+    });
+    4 + TRAILER_SIZE + pairs.sum::<usize>()
 }
