@@ -19,6 +19,9 @@ use delta_native::stream::{Operation, Stream};
 use peers::Peers;
 pub use plot::plot;
 
+/// Updates that share a record in a replay by batches.
+const BATCH: u32 = 16;
+
 /// What is done to the rows of a stream first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounding {
@@ -78,6 +81,40 @@ impl Tally {
     }
 }
 
+/// Updates that the smallest peer needs fewer bytes for than ours.
+#[derive(Clone, Copy, Debug, Default)]
+struct Beaten {
+    rows: usize,
+    /// Bytes that ours needs more, of all of them and of the one where it is most.
+    bytes: usize,
+    most: usize,
+}
+
+impl Beaten {
+    fn add(&mut self, ours: usize, best: usize) {
+        if best < ours {
+            self.rows += 1;
+            self.bytes += ours - best;
+            self.most = self.most.max(ours - best);
+        }
+    }
+
+    fn show(self, rows: usize) -> String {
+        let Self {
+            rows: lost,
+            bytes,
+            most,
+        } = self;
+        match lost {
+            0 => format!("0 of {rows}"),
+            _ => format!(
+                "{lost} of {rows}, by {} bytes, at most {most}",
+                bytes.div_ceil(lost)
+            ),
+        }
+    }
+}
+
 /// What was measured of one stream.
 #[derive(Debug)]
 pub struct Sizes {
@@ -87,10 +124,10 @@ pub struct Sizes {
     exact: Tally,
     bounded: Tally,
     peers: Peers,
-    /// Updates that the smallest peer needs fewer bytes for than ours.
-    beaten: usize,
-    /// With and without a bound, headers included: of streams that are replayed as they are.
-    replayed: Option<[Report; 2]>,
+    beaten: Beaten,
+    /// Without and with a bound, single records and by 16, headers included: of streams that are
+    /// replayed as they are.
+    replayed: Option<[[Report; 2]; 2]>,
     /// Of the 10 nearest rows of a row, the share that the bounded rows find, too.
     recall_at_10: Option<f64>,
 }
@@ -111,7 +148,7 @@ impl Sizes {
             exact: Tally::default(),
             bounded: Tally::default(),
             peers: Peers::default(),
-            beaten: 0,
+            beaten: Beaten::default(),
             replayed: None,
             recall_at_10: None,
         };
@@ -138,7 +175,7 @@ impl Sizes {
                     let size = encoded_size(Encoding::EXACT, Base::Row(&old), &old, &new)?.0;
                     sizes.exact.add(sizes.raw, size);
                     let best = sizes.peers.add(&old, &new)?;
-                    sizes.beaten += usize::from(best < size);
+                    sizes.beaten.add(size, best);
                     let size = rows.shadow(event.slot, Some(()), within, &new)?;
                     sizes.bounded.add(sizes.raw, size);
                     rows.exact(event.slot).copy_from_slice(&new);
@@ -149,15 +186,16 @@ impl Sizes {
         sizes.peers.finish()?;
         sizes.recall_at_10 = recall::at_10(&rows.live());
         if rounding == Rounding::None {
-            let report = |encoding| {
+            let report = |encoding, batch| {
                 let options = Options {
-                    batch: 1,
+                    batch,
                     encoding,
                     ..Options::default()
                 };
                 replay(&stream, &options)
             };
-            sizes.replayed = Some([report(Encoding::EXACT)?, report(within)?]);
+            let both = |encoding| anyhow::Ok([report(encoding, 1)?, report(encoding, BATCH)?]);
+            sizes.replayed = Some([both(Encoding::EXACT)?, both(within)?]);
         }
         Ok(sizes)
     }
@@ -253,39 +291,45 @@ impl Rows {
 pub fn table(sizes: &[Sizes]) -> String {
     let mut text = String::from(
         "| stream | updates x dim | exact: total, median | LZ4 | zstd -3 | pco | best of the \
-         three, row by row | rows it wins | pco by 64 | bounded: total, median | wire, exact: \
-         total, median | wire, bounded: total, median | recall@10 |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         three, row by row: total, median | rows that ours loses to it | pco by 64 | bounded: \
+         total, median | wire, exact: total, median | by 16 | wire, bounded: total, median | by \
+         16 | recall@10 |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for s in sizes {
         let pair = |tally: &Tally| format!("{:.2}, {:.2}", tally.total(s.raw), tally.median());
-        let wire = |number: usize| {
-            let report = s.replayed.as_ref().and_then(|reports| reports.get(number));
-            report.map_or("".to_owned(), |report| {
-                format!(
-                    "{:.2}, {:.2}",
-                    report.wire_ratio_total, report.wire_ratio_median
-                )
-            })
-        };
-        let [lz4, zstd, pco, best, by_64] = s.peers.totals(s.raw);
+        let [exact, exact_by_16] = s.wires(0);
+        let [bounded, bounded_by_16] = s.wires(1);
+        let [lz4, zstd, pco, by_64] = s.peers.totals(s.raw);
         let recall = s
             .recall_at_10
             .map_or("".to_owned(), |recall| format!("{recall:.4}"));
+        let updates = s.exact.ratios.len();
         // Writing to a string cannot fail.
         let _written = writeln!(
             text,
-            "| {} | {} x {} | {} | {lz4:.2} | {zstd:.2} | {pco:.2} | {best:.2} | {} | {by_64:.2} | \
-             {} | {} | {} | {recall} |",
+            "| {} | {updates} x {} | {} | {lz4:.2} | {zstd:.2} | {pco:.2} | {} | {} | {by_64:.2} \
+             | {} | {exact} | {exact_by_16} | {bounded} | {bounded_by_16} | {recall} |",
             s.name,
-            s.exact.ratios.len(),
             s.raw / 4,
             pair(&s.exact),
-            s.beaten,
+            pair(s.peers.best()),
+            s.beaten.show(updates),
             pair(&s.bounded),
-            wire(0),
-            wire(1),
         );
     }
     text
+}
+
+impl Sizes {
+    /// Ratios of records, single and by 16; of exact ones (0), of those within the bound (1).
+    fn wires(&self, number: usize) -> [String; 2] {
+        let reports = self.replayed.as_ref().and_then(|both| both.get(number));
+        reports.map_or_else(Default::default, |reports| {
+            reports.each_ref().map(|report| {
+                let (total, median) = (report.wire_ratio_total, report.wire_ratio_median);
+                format!("{total:.2}, {median:.2}")
+            })
+        })
+    }
 }

@@ -75,13 +75,17 @@ impl Peers {
         Ok(())
     }
 
-    /// Ratios in total: LZ4, zstd, pco, the best of them row by row, and pco by 64 rows.
+    /// The smallest of the three, row by row.
+    pub(super) fn best(&self) -> &Tally {
+        &self.best
+    }
+
+    /// Ratios in total: LZ4, zstd, pco, and pco by 64 rows.
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
-    pub(super) fn totals(&self, raw: usize) -> [f64; 5] {
+    pub(super) fn totals(&self, raw: usize) -> [f64; 4] {
         let by_64 = (raw * self.best.ratios.len()) as f64 / self.batch_bytes.max(1) as f64;
-        let [lz4, zstd, pco, best] =
-            [&self.lz4, &self.zstd, &self.pco, &self.best].map(|tally| tally.total(raw));
-        [lz4, zstd, pco, best, by_64]
+        let [lz4, zstd, pco] = [&self.lz4, &self.zstd, &self.pco].map(|tally| tally.total(raw));
+        [lz4, zstd, pco, by_64]
     }
 }
 
