@@ -114,6 +114,7 @@ pub fn encode(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<(Tag, usize
 ///
 /// # Errors
 /// As [`encode`].
+#[inline]
 pub fn encode_as(
     encoding: Encoding,
     base: Base<'_>,
@@ -316,9 +317,11 @@ impl Packed<'_> {
         } else {
             (Tag::GridFromZero, Tag::StepsFromZero)
         };
-        let steps = bound
-            .filter(|_| codecs.has(steps_tag))
-            .and_then(|bound| steps::Plan::new(rows, bound));
+        // Not by a closure: it would not be compiled for the unit.
+        let steps = match bound {
+            Some(bound) if codecs.has(steps_tag) => steps::Plan::new(rows, bound),
+            _ => None,
+        };
         // Exact values are smaller than lossy ones only of rows that are coarse themselves.
         let grid = if codecs.has(grid_tag) && (steps.is_none() || survey.trailing_zeros() >= COARSE)
         {

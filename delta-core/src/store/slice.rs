@@ -344,11 +344,10 @@ impl Replica for SliceStore<'_> {
         changes: MetadataChanges<'_>,
         promised: usize,
     ) -> Result<usize, StoreError> {
-        if changes.is_empty() {
-            return Ok(promised);
-        }
-        let slot = self.slot(slot).unwrap_or_default();
-        self.attributes.reserve(slot, &[], changes, promised)
+        let slot = self.slot(slot).filter(|_| !changes.is_empty());
+        slot.map_or(Ok(promised), |slot| {
+            self.attributes.reserve(slot, &[], changes, promised)
+        })
     }
 
     fn push(&mut self, id: &[u8], metadata: MetadataChanges<'_>) {

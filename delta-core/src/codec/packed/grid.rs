@@ -12,16 +12,15 @@
 use super::{
     BLOCK, Numbers, Olds, Source, Target,
     estimate::Estimate,
-    lanes,
-    listing::{self, ListKind, Listing, Selection},
+    listing::{self, ListKind, Listing},
     number_bits, pack,
     scale::Scale,
     step::{EXPONENT_MAX, EXPONENT_MIN, Grid, TRIMMED_MAX, on_step, whole_steps},
-    unpack, unzigzag, zigzag,
+    tails, unpack, unzigzag, zigzag,
 };
 use crate::codec::{
     ValuesError,
-    bits::{BitReader, BitWriter},
+    bits::BitReader,
     survey::{Block, Rows, Spare, Survey},
 };
 
@@ -70,16 +69,6 @@ fn differences(grid: Grid, olds: &Block, news: &Block, numbers: &mut Numbers) {
         let lane = grid.lane(*old);
         let difference = whole_steps(*new, lane).wrapping_sub(whole_steps(*old, lane));
         *number = zigzag(difference);
-    }
-}
-
-/// Of every new component what a tail is cut from, and how many bits of it.
-#[inline(always)]
-fn tails_of(grid: Grid, olds: &Block, news: &Block, bits: &mut Numbers, counts: &mut Numbers) {
-    let places = bits.iter_mut().zip(counts);
-    for ((bits, count), (old, new)) in places.zip(olds.iter().zip(news)) {
-        *count = grid.tail_bits(grid.lane(*old), *new);
-        *bits = new.to_bits() >> grid.trimmed;
     }
 }
 
@@ -158,59 +147,11 @@ impl<'r> Plan<'r> {
         let packed_size = pack(&source, selection, count, self.scale, rest)?;
         let rest = rest.get_mut(packed_size..)?;
         let tails_size = if self.tails {
-            self.write_tails(selection, rest)?
+            tails::write(self.grid, self.rows, selection, rest)?
         } else {
             0
         };
         Some(HEAD_SIZE + list_size + packed_size + tails_size)
-    }
-
-    #[inline(always)]
-    fn write_tails(&self, selection: Selection, out: &mut [u8]) -> Option<usize> {
-        let mut writer = BitWriter::new(out);
-        let (mut bits, mut counts) = ([0; BLOCK], [0; BLOCK]);
-        for start in (0..self.rows.dim()).step_by(BLOCK) {
-            let mut spare = Spare::NEW;
-            let (olds, news) = self.rows.block(start, &mut spare);
-            tails_of(self.grid, olds, news, &mut bits, &mut counts);
-            let lanes = lanes(self.rows.dim(), start);
-            let mask = match selection {
-                Selection::All => u64::MAX,
-                Selection::Changed => self.rows.changed(start),
-            };
-            if mask == u64::MAX && lanes == BLOCK {
-                let (bits, counts) = (bits.as_chunks::<2>().0, counts.as_chunks::<2>().0);
-                for (&[first, second], &[a, b]) in bits.iter().zip(counts) {
-                    if a.max(b) < self.grid.width() {
-                        // Both are one push.
-                        let [low, high] = [first & !(u32::MAX << a), second & !(u32::MAX << b)];
-                        writer.push(u64::from(low) | u64::from(high) << a, a + b)?;
-                    } else {
-                        self.push_tail(first, a, &mut writer)?;
-                        self.push_tail(second, b, &mut writer)?;
-                    }
-                }
-                continue;
-            }
-            for (number, (bits, count)) in bits.iter().zip(&counts).take(lanes).enumerate() {
-                if mask >> number & 1 != 0 {
-                    self.push_tail(*bits, *count, &mut writer)?;
-                }
-            }
-        }
-        writer.finish()
-    }
-
-    /// Appends the `count` bits below the step of a component of those `bits`.
-    #[inline(always)]
-    fn push_tail(&self, bits: u32, count: u32, writer: &mut BitWriter<'_>) -> Option<()> {
-        if count < self.grid.width() {
-            writer.push((bits & !(u32::MAX << count)).into(), count)
-        } else if bits == 0 {
-            writer.push(0, 1)
-        } else {
-            writer.push(u64::from(bits) << 1 | 1, 33 - self.grid.trimmed)
-        }
     }
 }
 
@@ -301,60 +242,12 @@ impl<'a> GridValues<'a> {
         let mut tails = BitReader::new(rest);
         let mut olds = Olds::new(old, &self.listing, self.from_zero);
         for slots in out.chunks_mut(BLOCK) {
-            self.add_tails(slots, &olds.next(), &mut tails);
+            tails::add(self.grid, slots, &olds.next(), &mut tails);
         }
         match tails.finish() {
             Some([]) => Ok(()),
             _ => Err(end),
         }
-    }
-
-    /// Puts what is below the steps into the components in `slots`, at most [`BLOCK`].
-    #[inline(always)]
-    fn add_tails(&self, slots: &mut [[u8; 4]], olds: &[f32; BLOCK], tails: &mut BitReader<'_>) {
-        let (grid, mut missing) = (self.grid, [0; BLOCK]);
-        let mut wholes = [0_u32; BLOCK];
-        for (whole, slot) in wholes.iter_mut().zip(slots.iter()) {
-            *whole = u32::from_le_bytes(*slot);
-        }
-        for (missing, (whole, old)) in missing.iter_mut().zip(wholes.iter().zip(olds)) {
-            let bits = grid.tail_bits(grid.lane(*old), f32::from_bits(*whole));
-            // Of no step there is a bit that says whether anything follows.
-            *missing = if *whole == 0 { 1 } else { bits };
-        }
-        let count = slots.len();
-        let (pairs, last) = slots.as_chunks_mut::<2>();
-        let whole_pairs = wholes.as_chunks::<2>().0.iter();
-        let missing_pairs = missing.as_chunks::<2>().0;
-        for (pair, (wholes, &[a, b])) in pairs.iter_mut().zip(whole_pairs.zip(missing_pairs)) {
-            // Two tails, of fewer than 24 bits, are one look.
-            let bits = tails.peek();
-            let (first, second) = (low(bits, a), low(bits >> a, b));
-            let [one, two] = *wholes;
-            if one == 0 && first != 0 || two == 0 && second != 0 {
-                *pair = [(one, a), (two, b)]
-                    .map(|(whole, missing)| self.with_tail(whole, missing, tails).to_le_bytes());
-                continue;
-            }
-            tails.skip(a + b);
-            *pair =
-                [one | first << grid.trimmed, two | second << grid.trimmed].map(u32::to_le_bytes);
-        }
-        if let ([slot], Some(index)) = (last, count.checked_sub(1))
-            && let (Some(whole), Some(missing)) = (wholes.get(index), missing.get(index))
-        {
-            *slot = self.with_tail(*whole, *missing, tails).to_le_bytes();
-        }
-    }
-
-    /// The bits of a component, its `missing` ones taken from `tails`.
-    #[inline(always)]
-    fn with_tail(&self, whole: u32, missing: u32, tails: &mut BitReader<'_>) -> u32 {
-        let mut tail = tails.take(missing);
-        if whole == 0 && tail != 0 {
-            tail = tails.take(32 - self.grid.trimmed);
-        }
-        whole | tail << self.grid.trimmed
     }
 }
 
@@ -374,11 +267,4 @@ impl Target for Wholes<'_, '_> {
             *number = on_step(steps, lane).to_bits();
         }
     }
-}
-
-/// The lowest `count` bits, at most 31.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "they fit")]
-fn low(bits: u64, count: u32) -> u32 {
-    bits as u32 & !(u32::MAX << count)
 }

@@ -12,6 +12,7 @@ mod scale;
 mod step;
 pub(super) mod steps;
 mod tables;
+mod tails;
 
 use super::{
     ValuesError,

@@ -113,10 +113,14 @@ impl<'r> Plan<'r> {
         let below_rms = square_root(square) * (1.0 - 1.0 / 4096.0);
         let rms = u16::try_from(below_rms.to_bits() >> 16).ok()?;
         // A sum that rounds the wrong way can put a component beyond the bound: one smaller step.
-        (0..2).find_map(|less| {
+        for less in 0..2 {
             let rms = rms.checked_sub(less)?;
-            Self::with_steps(rows, Steps { bound, rms }, square)
-        })
+            let plan = Self::with_steps(rows, Steps { bound, rms }, square);
+            if plan.is_some() {
+                return plan;
+            }
+        }
+        None
     }
 
     #[inline(always)]
@@ -144,6 +148,7 @@ impl<'r> Plan<'r> {
     }
 
     /// Writes the encoded values and returns their size; `None` if `out` is too small. O(dim).
+    #[inline(always)]
     pub(in crate::codec) fn write(&self, out: &mut [u8]) -> Option<usize> {
         let (head, rest) = out.split_first_chunk_mut::<HEAD_SIZE>()?;
         let mut bound = self.steps.bound.to_wire();
