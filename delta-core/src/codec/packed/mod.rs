@@ -233,7 +233,7 @@ fn unpack<'a>(
     }
     let mut block = [0; BLOCK];
     for (chunk, start) in numbers.chunks_mut(BLOCK).zip((0..).step_by(BLOCK)) {
-        read_low(low, start * low_bits, scale, chunk, &mut block);
+        read_low(bytes, start / 8 * low_bits, scale, chunk, &mut block);
         target.turn(&mut block);
         store(&block, chunk);
     }
@@ -292,44 +292,51 @@ fn read_codes<'a>(bytes: &'a [u8], scale: Scale, numbers: &mut [[u8; 4]]) -> Opt
     codes.finish()
 }
 
-/// Puts the low bits of some numbers, from bit `at` on, below what they are.
+/// Numbers whose low bits are read together: they are whole bytes.
+const LOW_AT_ONCE: usize = 8;
+/// Bytes that hold the low bits of [`LOW_AT_ONCE`] numbers, and a word behind where the last
+/// begins.
+const WINDOW: usize = 32 + size_of::<u64>();
+
+/// Puts the low bits of some numbers, from byte `at` on, below what they are. What lies behind the
+/// low bits may be in `bytes`, too.
 #[inline(always)]
-fn read_low(low: &[u8], at: usize, scale: Scale, highs: &[[u8; 4]], numbers: &mut Numbers) {
-    match PUSH_BITS.checked_div(scale.low_bits()) {
-        Some(0..=1) => read_low_by::<1>(low, at, scale, highs, numbers),
-        Some(2) => read_low_by::<2>(low, at, scale, highs, numbers),
-        Some(3) => read_low_by::<3>(low, at, scale, highs, numbers),
-        Some(4..=7) => read_low_by::<4>(low, at, scale, highs, numbers),
-        _ => read_low_by::<8>(low, at, scale, highs, numbers),
+fn read_low(bytes: &[u8], at: usize, scale: Scale, highs: &[[u8; 4]], numbers: &mut Numbers) {
+    let low_bits = scale.low_bits();
+    let mask = u64::from(!(u32::MAX << low_bits));
+    let begin: [usize; LOW_AT_ONCE] = core::array::from_fn(|number| number * low_bits as usize);
+    let mut at = at;
+    let (groups, rest) = highs.as_chunks::<LOW_AT_ONCE>();
+    let (places, last) = numbers.split_at_mut((LOW_AT_ONCE * groups.len()).min(BLOCK));
+    for (places, highs) in places
+        .as_chunks_mut::<LOW_AT_ONCE>()
+        .0
+        .iter_mut()
+        .zip(groups)
+    {
+        let places = places.iter_mut().zip(highs).zip(begin);
+        if let Some(window) = bytes.get(at..).unwrap_or_default().first_chunk::<WINDOW>() {
+            for ((number, high), begin) in places {
+                *number = joined(*high, word(window, begin) & mask, low_bits);
+            }
+        } else {
+            for ((number, high), begin) in places {
+                *number = joined(*high, bits_at(bytes, 8 * at + begin) & mask, low_bits);
+            }
+        }
+        at += low_bits as usize;
+    }
+    for ((number, high), begin) in last.iter_mut().zip(rest).zip(begin) {
+        *number = joined(*high, bits_at(bytes, 8 * at + begin) & mask, low_bits);
     }
 }
 
-/// As [`read_low`], of `N` numbers at a look, whose low bits are at most [`PUSH_BITS`].
+/// The bits from bit `at` on, below 256, at least 57.
 #[inline(always)]
-fn read_low_by<const N: usize>(
-    low: &[u8],
-    at: usize,
-    scale: Scale,
-    highs: &[[u8; 4]],
-    numbers: &mut Numbers,
-) {
-    let low_bits = scale.low_bits();
-    let mask = u64::from(!(u32::MAX << low_bits));
-    let mut at = at;
-    let (groups, rest) = highs.as_chunks::<N>();
-    let (places, last) = numbers.split_at_mut((N * groups.len()).min(BLOCK));
-    for (places, highs) in places.as_chunks_mut::<N>().0.iter_mut().zip(groups) {
-        let mut bits = bits_at(low, at);
-        for (number, high) in places.iter_mut().zip(highs) {
-            *number = joined(*high, bits & mask, low_bits);
-            bits >>= low_bits;
-        }
-        at += N * low_bits as usize;
-    }
-    for (number, high) in last.iter_mut().zip(rest) {
-        *number = joined(*high, bits_at(low, at) & mask, low_bits);
-        at += low_bits as usize;
-    }
+fn word(window: &[u8; WINDOW], at: usize) -> u64 {
+    let rest = window.get(at / 8 % 32..).unwrap_or_default();
+    let word = rest.first_chunk().copied().unwrap_or_default();
+    u64::from_le_bytes(word) >> (at % 8)
 }
 
 #[inline(always)]
