@@ -12,6 +12,7 @@ use delta_native::cpu;
 use delta_native::synthetic::Random;
 use ruvector_delta_core::{Delta, DeltaEncoding, HybridEncoding, VectorDelta};
 
+use super::compressors::{Coder, Lz4, Pco, Rows, Zstd};
 use super::scatter::loaded;
 use crate::contest::{Contest, Unit};
 use crate::timing::{Burst, batches};
@@ -92,22 +93,66 @@ fn encoding(dim: usize, change: Change) -> Contest {
         hybrid.encode(&delta).map(|bytes| bytes.len())
     });
     let work = format!("encode {dim}-d, {}", change.name());
-    Contest::new(work, Unit::Nanoseconds, ours).peer("ruvector-delta-core", None, peer)
+    let contest = Contest::new(work, Unit::Nanoseconds, ours);
+    let contest = contest.peer("ruvector-delta-core", None, peer);
+    let contest = encoder(contest, Lz4::default(), &workload, change);
+    let contest = match Zstd::new() {
+        Some(zstd) => encoder(contest, zstd, &workload, change),
+        None => contest,
+    };
+    encoder(contest, Pco::default(), &workload, change)
+}
+
+/// Adds a compressor that encodes the same rows.
+fn encoder<C: Coder + 'static>(
+    contest: Contest,
+    coder: C,
+    workload: &Rc<Workload>,
+    change: Change,
+) -> Contest {
+    let old = pick(workload.rows(), 0).clone();
+    let mut coder = Rows::new(coder, old.len());
+    let burst = rows(workload, change, move |new| {
+        coder.encode(black_box(&old), new).map(<[u8]>::len)
+    });
+    contest.peer(C::NAME, None, burst)
+}
+
+/// Adds a compressor that decodes the changes of the same rows, `news`, into `row`.
+fn decoder<C: Coder + 'static>(
+    contest: Contest,
+    coder: C,
+    row: &[f32],
+    news: &[Vec<f32>],
+) -> Contest {
+    let mut coder = Rows::new(coder, row.len());
+    let encoded = news
+        .iter()
+        .map(|new| coder.encode(row, new).unwrap_or_default().to_vec());
+    let encoded = Rc::new(encoded.collect::<Vec<_>>());
+    let burst = loaded(encoded, row, move |row, bytes| coder.decode(bytes, row));
+    contest.peer(C::NAME, None, burst)
 }
 
 fn decoding(dim: usize, change: Change) -> Contest {
     let workload = change.workload(dim);
     let row = pick(workload.rows(), 0).clone();
     let hybrid = HybridEncoding::new();
-    let (ours, peers): (Vec<_>, Vec<_>) = (0..PATTERNS as u64)
+    let news: Vec<_> = (0..PATTERNS as u64)
         .map(|step| {
             let mut new = row.clone();
             change.make(&workload, step, &mut new);
+            new
+        })
+        .collect();
+    let (ours, peers): (Vec<_>, Vec<_>) = news
+        .iter()
+        .map(|new| {
             let mut bytes = vec![0; encoded_size_max(dim)];
-            let encoded = encode(Base::Row(&row), &new, &mut bytes);
+            let encoded = encode(Base::Row(&row), new, &mut bytes);
             let (tag, size) = encoded.unwrap_or((Tag::Same, 0));
             bytes.truncate(size);
-            let delta = VectorDelta::compute(&row, &new);
+            let delta = VectorDelta::compute(&row, new);
             let peer_bytes = hybrid.encode(&delta).unwrap_or_default();
             ((tag as u8, bytes), peer_bytes)
         })
@@ -129,7 +174,14 @@ fn decoding(dim: usize, change: Change) -> Contest {
             .is_ok()
     });
     let work = format!("decode and apply {dim}-d, {}", change.name());
-    Contest::new(work, Unit::Nanoseconds, ours).peer("ruvector-delta-core", None, peer)
+    let contest = Contest::new(work, Unit::Nanoseconds, ours);
+    let contest = contest.peer("ruvector-delta-core", None, peer);
+    let contest = decoder(contest, Lz4::default(), &row, &news);
+    let contest = match Zstd::new() {
+        Some(zstd) => decoder(contest, zstd, &row, &news),
+        None => contest,
+    };
+    decoder(contest, Pco::default(), &row, &news)
 }
 
 /// Times `routine(new)` over rows that were changed outside the measured time.

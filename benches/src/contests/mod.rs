@@ -1,6 +1,7 @@
 //! All contests, in groups.
 
 pub mod codec;
+mod compressors;
 pub mod dense;
 pub mod diff;
 pub mod digest;

@@ -17,6 +17,7 @@ use delta_native::replay::{Options, Report, replay};
 use delta_native::stream::{Operation, Stream};
 
 use peers::Peers;
+pub(crate) use peers::{ordered_difference, ordered_sum};
 pub use plot::plot;
 
 /// Updates that share a record in a replay by batches.

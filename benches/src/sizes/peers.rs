@@ -90,14 +90,46 @@ impl Peers {
 }
 
 /// The difference of two floats as integers of the same order, as a zigzag number.
-fn ordered_difference(old: u32, new: u32) -> u32 {
-    let ordered = |bits: u32| {
-        if bits >> 31 == 0 {
-            bits | 1 << 31
-        } else {
-            !bits
-        }
-    };
+pub(crate) fn ordered_difference(old: u32, new: u32) -> u32 {
     let difference = ordered(new).wrapping_sub(ordered(old)).cast_signed();
     ((difference << 1) ^ (difference >> 31)).cast_unsigned()
+}
+
+/// The float whose [`ordered_difference`] to `old` is `number`.
+pub(crate) fn ordered_sum(old: u32, number: u32) -> u32 {
+    let difference = (number >> 1) ^ (number & 1).wrapping_neg();
+    let sum = ordered(old).wrapping_add(difference);
+    if sum >> 31 == 0 { !sum } else { sum ^ 1 << 31 }
+}
+
+/// Ascends as the floats do.
+fn ordered(bits: u32) -> u32 {
+    if bits >> 31 == 0 {
+        bits | 1 << 31
+    } else {
+        !bits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ordered_difference, ordered_sum};
+
+    #[test]
+    fn a_difference_leads_back() {
+        let all = [
+            0,
+            1,
+            0x3f80_0000,
+            0x7f80_0000,
+            0x8000_0000,
+            0xbf80_0001,
+            u32::MAX,
+        ];
+        for old in all {
+            for new in all {
+                assert_eq!(ordered_sum(old, ordered_difference(old, new)), new);
+            }
+        }
+    }
 }
