@@ -310,11 +310,9 @@ impl<'m, B: Rows> Compactor<'m, B> {
         let scratch = core::mem::take(self.work.scratch());
         let mut promised = 0;
         let sound = batch.entries().try_for_each(|entry| {
-            let number = self.work.number(entry.slot);
-            if !entry.metadata.is_empty() {
-                promised = self
-                    .work
-                    .check_text(number, entry.metadata, &[], promised)?;
+            let (number, metadata) = (self.work.number(entry.slot), entry.metadata);
+            if !metadata.is_empty() {
+                promised = self.work.check_text(number, metadata, &[], promised)?;
             }
             let of = (entry.slot, number);
             self.decode(header, of, &entry.values, scratch).map(drop)
