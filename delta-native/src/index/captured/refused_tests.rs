@@ -273,7 +273,7 @@ fn an_operation_that_no_record_can_tell_parts_index_and_stream() {
 /// Links count towards a record's size, and what they are only the index knows.
 #[test]
 fn links_that_fit_no_record_part_index_and_stream() {
-    captured!(captured, consumer, StaticRing::<64, 256>::new(), 64);
+    captured!(captured, consumer, StaticRing::<64, 64>::new(), 64);
     let parted = (0..64).find_map(|_| {
         drain(&mut consumer);
         insert(&mut captured, &mut 0).err()
