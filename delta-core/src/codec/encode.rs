@@ -227,8 +227,8 @@ const SPARSE_SIZE_MIN: usize = 5;
 /// save is little beside the record's header, and takes longer.
 const SPARSE_AT_ONCE: usize = 8;
 
-/// Sparse values, `None` if `out` is too small.
-#[inline]
+/// Sparse values, `None` if `out` is too small. Not in line: it is called twice, and large.
+#[inline(never)]
 fn write_sparse(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<Option<Encoded>, DiffError> {
     let mut writer = SparseWriter::new(out);
     let mut sum = 0_u64;

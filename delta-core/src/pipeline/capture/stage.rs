@@ -25,8 +25,8 @@ impl<'a> Stage<'a> {
     }
 
     /// Prepares the record of `change`, its payload in the front of `out`: by way of the stage if
-    /// it fits.
-    #[inline]
+    /// it fits. Not in line: every way to capture a row calls it, and it holds all codecs.
+    #[inline(never)]
     pub(super) fn prepare(
         &mut self,
         sequencer: &Sequencer<'_>,
