@@ -122,7 +122,8 @@ impl Front {
         // In a local: to the compiler a store to the region may change what `self` holds.
         let position = self.next;
         // SAFETY: next - read < slots (`reserve`), so the slot's last record is released and its
-        // next unpublished: the consumer accesses nothing of it but the stamp.
+        // next unpublished: a trusted consumer accesses nothing of it but the stamp, and of others
+        // nothing is demanded.
         unsafe { mem.write_header(position, &header) };
         let stamp = mem.geometry().ready_stamp(position);
         match publishing {
@@ -189,7 +190,8 @@ fn observe<M: SharedMem>(
         let space = Space::empty(bytes);
         return Ok(Some(Freed { read, space }));
     }
-    // SAFETY: only this writer writes slots, and it is not doing so now.
+    // SAFETY: of a trusted region only this writer writes slots, and it is not doing so now. Of
+    // others nothing is demanded.
     let oldest = unsafe { mem.read_header(read) }.payload_offset();
     if oldest > bytes || !oldest.is_multiple_of(PAYLOAD_ALIGN) {
         return refuse(Corrupt::PayloadOffset {

@@ -88,8 +88,8 @@ impl<M: SharedMem> Reader<M> {
                 ready,
             });
         }
-        // SAFETY: the stamp was ready, so the producer has written the slot for the last time until
-        // this side releases it, which needs `&mut self`.
+        // SAFETY: the stamp was ready, so a trusted producer has written the slot for the last time
+        // until this side releases it, which needs `&mut self`. Of others nothing is demanded.
         self.header = unsafe { self.mem.read_header(position) };
         let (offset, size) = (self.header.payload_offset(), self.header.payload_size());
         self.header.clear_ring_fields();

@@ -69,7 +69,7 @@ impl Start {
     fn follow<M: SharedMem>(&mut self, mem: &M, position: u32) -> Result<(), Corrupt> {
         // SAFETY: its stamp was loaded as ready, and a producer writes a ready slot only once it is
         // released. Either the producer is the side in the making, or the consumer is: nobody else
-        // releases then (`Sides::attach`).
+        // releases then (`Sides::attach`). Of peers that are not trusted nothing is demanded.
         let header = unsafe { mem.read_header(position) };
         let (offset, size) = (header.payload_offset(), header.payload_size());
         if position == self.read {
