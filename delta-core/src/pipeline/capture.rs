@@ -116,7 +116,7 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
     /// It may return early, without room, for any reason that the producer's [`Notify`] has.
     ///
     /// # Errors
-    /// [`CaptureError::Ring`], but for [`ReserveError::Full`].
+    /// [`CaptureError::Ring`], but for [`ReserveError::Full`](crate::ring::ReserveError::Full).
     pub fn wait_once(&mut self, payload_size_max: usize) -> Result<bool, CaptureError> {
         self.producer
             .wait_once(payload_size_max)
