@@ -124,26 +124,37 @@ impl<'a> BitReader<'a> {
 /// The bits from bit `at` on, at least [`PEEK_BITS`]; zeros beyond the end.
 #[inline]
 pub(super) fn bits_at(bytes: &[u8], at: usize) -> u64 {
-    let rest = bytes.get(at / 8..).unwrap_or_default();
-    let word = match rest.first_chunk() {
-        Some(word) => *word,
-        None => last_bytes(rest),
-    };
-    u64::from_le_bytes(word) >> (at % 8)
+    match bytes.get(at / 8..).unwrap_or_default().first_chunk() {
+        Some(word) => u64::from_le_bytes(*word) >> (at % 8),
+        None => last_bits(bytes, at),
+    }
 }
 
-#[cold]
-fn last_bytes(rest: &[u8]) -> [u8; 8] {
-    let mut word = [0; 8];
-    for (to, from) in word.iter_mut().zip(rest) {
-        *to = *from;
-    }
-    word
+/// As [`bits_at`], where fewer than eight bytes are left. A short string is read here alone, so
+/// this is a load too, of the last eight bytes: bytes put together one by one and then loaded as a
+/// word would wait for their stores.
+#[inline]
+fn last_bits(bytes: &[u8], at: usize) -> u64 {
+    let Some(last) = bytes.last_chunk::<8>() else {
+        let joined = |word, byte: &u8| word << 8 | u64::from(*byte);
+        let word = bytes.iter().rev().fold(0, joined);
+        return shifted_out(word, at);
+    };
+    shifted_out(
+        u64::from_le_bytes(*last),
+        at.wrapping_sub(8 * (bytes.len() - 8)),
+    )
+}
+
+/// `word` without its lowest `count` bits.
+#[inline]
+fn shifted_out(word: u64, count: usize) -> u64 {
+    if count < 64 { word >> count } else { 0 }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BitReader, BitWriter};
+    use super::{BitReader, BitWriter, PEEK_BITS, bits_at};
     use proptest::{collection::vec, prelude::*};
 
     #[test]
@@ -172,6 +183,23 @@ mod tests {
         assert_eq!(reader.finish(), None);
         reader.skip(1);
         assert_eq!(reader.finish(), Some(&[7][..]));
+    }
+
+    #[test]
+    fn reads_the_last_bits_of_long_and_short_strings() {
+        let bytes = *b"bits by bits";
+        for size in 0..=bytes.len() {
+            let bytes = &bytes[..size];
+            for at in 0..8 * size + 130 {
+                let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| byte >> (at % 8) & 1);
+                let found = bits_at(bytes, at);
+                for next in 0..PEEK_BITS {
+                    let expected = bit(at + next as usize);
+                    assert_eq!(found >> next & 1, expected.into(), "{size} {at} {next}");
+                }
+            }
+            assert_eq!(bits_at(bytes, usize::MAX), 0);
+        }
     }
 
     #[test]
