@@ -304,12 +304,15 @@ impl Packed<'_> {
                 let survey = Survey::new(rows, changed);
                 // What is nearer to zero than to the old row.
                 if survey.magnitude < survey.difference && has(false) {
-                    from_zero(new)
+                    (Rows::from_zero(new), survey.against_zero(new.len()), false)
                 } else {
                     (rows, survey, true)
                 }
             }
-            _ if has(false) => from_zero(new),
+            _ if has(false) => {
+                let rows = Rows::from_zero(new);
+                (rows, Survey::new(rows, new.len()), false)
+            }
             _ => return None,
         };
         let (grid_tag, steps_tag) = if relative {
@@ -344,9 +347,3 @@ impl Packed<'_> {
 const PACKED_DIM_MIN: usize = 16;
 /// Low bits that are zero in all components of a coarse row.
 const COARSE: u32 = 8;
-
-fn from_zero(new: &[f32]) -> (Rows<'_>, Survey, bool) {
-    let rows = Rows::from_zero(new);
-    let changed = new.iter().filter(|value| value.to_bits() != 0).count();
-    (rows, Survey::new(rows, changed), false)
-}

@@ -153,6 +153,16 @@ impl Survey {
         }
     }
 
+    /// What a look at the change of a row of `dim` +0.0 to the same new row would have found; all
+    /// components count as changed, since all of them are written.
+    pub(super) fn against_zero(self, dim: usize) -> Self {
+        Self {
+            changed: dim,
+            difference: self.magnitude,
+            ..self
+        }
+    }
+
     /// Components that change.
     pub(super) fn changed(&self) -> usize {
         self.changed
