@@ -8,8 +8,8 @@ pub fn units() -> Vec<VectorUnit> {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::is_x86_feature_detected as has;
-        if has!("avx2") && has!("bmi1") && has!("popcnt") {
-            // SAFETY: processor and operating system support all three: the line above asked both.
+        if has!("avx2") && has!("bmi1") && has!("bmi2") && has!("popcnt") {
+            // SAFETY: processor and operating system support all four: the line above asked both.
             units.push(unsafe { VectorUnit::avx2() });
         }
     }

@@ -1,6 +1,6 @@
 //! x86_64 with AVX2: two registers a block. Many lanes are packed by `vpermps`, its places from a
 //! table: eight at a time without a branch, however many are wanted. Few are picked one by one,
-//! for which the functions of a job are compiled with BMI1 too.
+//! for which the functions of a job are compiled with BMI1 too, and strings of bits with BMI2.
 
 use core::arch::x86_64::{
     __m256, __m256i, _mm_add_ps, _mm_cvtsi64_si128, _mm256_add_epi32, _mm256_add_ps,
@@ -16,14 +16,14 @@ use super::{Block, Job, Vector, WORD_LANES, WordLanes};
 
 /// The vector unit of most x86_64 processors.
 ///
-/// Invariant: a value exists only where the processor has AVX2, BMI1 and POPCNT.
+/// Invariant: a value exists only where the processor has AVX2, BMI1, BMI2 and POPCNT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Avx2(());
 
 impl Avx2 {
     /// # Safety
     ///
-    /// The processor has AVX2, BMI1 and POPCNT.
+    /// The processor has AVX2, BMI1, BMI2 and POPCNT.
     pub(super) const unsafe fn new() -> Self {
         Self(())
     }
@@ -31,13 +31,13 @@ impl Avx2 {
     /// Runs `job` in a function that is compiled for this unit.
     #[inline]
     pub(super) fn run<J: Job>(self, job: J) -> J::Output {
-        // SAFETY: the function needs AVX2, BMI1 and POPCNT, which the processor has since `self`
-        // exists.
+        // SAFETY: the function needs AVX2, BMI1, BMI2 and POPCNT, which the processor has since
+        // `self` exists.
         unsafe { run(self, job) }
     }
 }
 
-#[target_feature(enable = "avx2,bmi1,popcnt")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
 fn run<J: Job>(unit: Avx2, job: J) -> J::Output {
     job.on(unit)
 }
@@ -276,11 +276,11 @@ pub(super) mod tests {
     /// `None`, said aloud, where this processor lacks it.
     pub(in crate::simd) fn unit() -> Option<super::Avx2> {
         use std::arch::is_x86_feature_detected as has;
-        if has!("avx2") && has!("bmi1") && has!("popcnt") {
-            // SAFETY: the processor has all three, as it has just said.
+        if has!("avx2") && has!("bmi1") && has!("bmi2") && has!("popcnt") {
+            // SAFETY: the processor has all four, as it has just said.
             Some(unsafe { super::Avx2::new() })
         } else {
-            eprintln!("skipped: this processor lacks AVX2, BMI1 or POPCNT");
+            eprintln!("skipped: this processor lacks AVX2, BMI1, BMI2 or POPCNT");
             None
         }
     }

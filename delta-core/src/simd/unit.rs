@@ -22,15 +22,16 @@ impl VectorUnit {
     /// The unit that every processor of the compile target has.
     pub const BASELINE: Self = Self(Level::Native);
 
-    /// AVX2, with BMI1 and POPCNT as every processor that has it: registers of 8 lanes.
+    /// AVX2, with BMI1, BMI2 and POPCNT as every processor that has it: registers of 8 lanes.
     ///
     /// # Safety
     ///
-    /// The processor, and the operating system, must support AVX2, BMI1 and POPCNT.
+    /// The processor, and the operating system, must support AVX2, BMI1, BMI2
+    /// and POPCNT.
     #[cfg(target_arch = "x86_64")]
     #[must_use]
     pub const unsafe fn avx2() -> Self {
-        // SAFETY: the processor has all three (contract).
+        // SAFETY: the processor has all four (contract).
         Self(Level::Avx2(unsafe { Avx2::new() }))
     }
 
