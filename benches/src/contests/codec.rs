@@ -13,12 +13,11 @@ use delta_native::synthetic::Random;
 use ruvector_delta_core::{Delta, DeltaEncoding, HybridEncoding, VectorDelta};
 
 use super::compressors::{Coder, Lz4, Pco, Rows, Zstd};
-use super::scatter::loaded;
 use crate::contest::{Contest, Unit};
 use crate::timing::{Burst, batches};
 use crate::workload::{PATTERNS, Workload, pick};
 
-/// Rows that are encoded one after another, outside of which they are made.
+/// Rows that are encoded or decoded one after another, outside of which they are made.
 const ROWS_AT_ONCE: usize = 4;
 
 #[derive(Clone, Copy)]
@@ -130,7 +129,7 @@ fn decoder<C: Coder + 'static>(
         .iter()
         .map(|new| coder.encode(row, new).unwrap_or_default().to_vec());
     let encoded = Rc::new(encoded.collect::<Vec<_>>());
-    let burst = loaded(encoded, row, move |row, bytes| coder.decode(bytes, row));
+    let burst = applied(encoded, row, move |row, bytes| coder.decode(bytes, row));
     contest.peer(C::NAME, None, burst)
 }
 
@@ -160,18 +159,15 @@ fn decoding(dim: usize, change: Change) -> Contest {
     let dim_u32 = u32::try_from(dim).unwrap_or(u32::MAX);
     let mut scratch = vec![0; encoded_size_max(dim)];
     let unit = cpu::vector_unit();
-    let ours = loaded(Rc::new(ours), &row, move |row, (tag, bytes)| {
+    let ours = applied(Rc::new(ours), &row, move |row, (tag, bytes)| {
         let values = Values::parse(*tag, bytes, dim_u32).ok()?;
         let change = values.decode_on(unit, row, &mut scratch).ok()?;
         let sum = change.change_sum(row);
         change.apply(row);
         Some(sum)
     });
-    let peer = loaded(Rc::new(peers), &row, move |row, bytes: &Vec<u8>| {
-        hybrid
-            .decode(bytes)
-            .and_then(|delta| delta.apply(row))
-            .is_ok()
+    let peer = applied(Rc::new(peers), &row, move |row, bytes: &Vec<u8>| {
+        hybrid.decode(bytes).and_then(|delta| delta.apply(row)).ok()
     });
     let work = format!("decode and apply {dim}-d, {}", change.name());
     let contest = Contest::new(work, Unit::Nanoseconds, ours);
@@ -202,5 +198,39 @@ fn rows<R: 'static>(
             }
         },
         move |rows, place| rows.get(place).map(|new| routine(black_box(new))),
+    )
+}
+
+/// Times `apply` on changes and on rows that both were copied outside the measured time: values
+/// that are relative apply to the row that they were encoded against, and to no other.
+///
+/// # Panics
+///
+/// If a change is refused: what ends early would be measured as fast.
+fn applied<D: Clone + 'static, R: 'static>(
+    changes: Rc<Vec<D>>,
+    row: &[f32],
+    mut apply: impl FnMut(&mut Vec<f32>, &D) -> Option<R> + 'static,
+) -> Burst {
+    let old = row.to_vec();
+    let pairs = vec![(old.clone(), None); ROWS_AT_ONCE];
+    batches(
+        ROWS_AT_ONCE,
+        pairs,
+        move |pairs, first_step| {
+            for (step, (row, change)) in (first_step..).zip(pairs) {
+                row.copy_from_slice(&old);
+                *change = Some(pick(&changes, step).clone());
+            }
+        },
+        move |pairs, place| {
+            let (row, change) = pairs.get_mut(place)?;
+            let applied = apply(black_box(row), change.as_ref()?);
+            assert!(
+                applied.is_some(),
+                "a change fits the row that it was made from"
+            );
+            applied
+        },
     )
 }

@@ -57,7 +57,7 @@ fn contest(dim: usize, percent: u32) -> Contest {
 
 /// Times `apply` on deltas that were copied before they are timed: where they lie is not the
 /// kernel's doing.
-pub(super) fn loaded<D: Clone + 'static, R: 'static>(
+fn loaded<D: Clone + 'static, R: 'static>(
     deltas: Rc<Vec<D>>,
     row: &[f32],
     mut apply: impl FnMut(&mut Vec<f32>, &D) -> R + 'static,
