@@ -159,16 +159,19 @@ pub(crate) fn encode_summed(
     if u32::try_from(new.len()).is_err() {
         return Err(DiffError::TooLong { len: new.len() }.into());
     }
-    if let Some(encoded) = encode_at_once(encoding, base, new, out)? {
+    let many = many_changes(base, new)?;
+    if many.is_none()
+        && let Some(encoded) = encode_at_once(encoding, base, new, out)?
+    {
         return Ok(encoded);
     }
     let (needed, given) = (encoded_size_max(new.len()), out.len());
     let Some(out) = out.get_mut(..needed) else {
         return Err(EncodeError::OutputTooSmall { needed, given });
     };
-    let changed = match base {
-        Base::Row(old) => diff::count_changed(old, new)?,
-        Base::Zero => new.iter().filter(|value| value.to_bits() != 0).count(),
+    let changed = match many {
+        Some(changed) => changed,
+        None => count_changed(base, new)?,
     };
     // What is not below raw is raw.
     let below_raw = out.get_mut(..needed.saturating_sub(1)).unwrap_or_default();
@@ -194,6 +197,38 @@ pub(crate) fn encode_summed(
     // Little-endian targets only (the crate compiles on no other): memory order is wire order.
     out.copy_from_slice(bytemuck::cast_slice(new));
     Ok(Encoded::new(Tag::Raw, needed))
+}
+
+/// How many components change, if they are so many that [`encode_at_once`] would find nothing. The
+/// first of them say whether it is worth a count.
+#[inline]
+fn many_changes(base: Base<'_>, new: &[f32]) -> Result<Option<usize>, DiffError> {
+    const FIRST: usize = 4;
+    static ZEROS: [f32; FIRST] = [0.0; FIRST];
+    let first_old = match base {
+        Base::Row(old) => old.first_chunk::<FIRST>(),
+        Base::Zero => Some(&ZEROS),
+    };
+    let (Some(old), Some(first)) = (first_old, new.first_chunk::<FIRST>()) else {
+        return Ok(None);
+    };
+    let differ = old
+        .iter()
+        .zip(first)
+        .map(|(old, new)| old.to_bits() != new.to_bits());
+    if differ.map(usize::from).sum::<usize>() < FIRST {
+        return Ok(None);
+    }
+    let changed = count_changed(base, new)?;
+    let at_once = encoded_size_max(new.len()) / SPARSE_AT_ONCE;
+    Ok((SPARSE_SIZE_MIN * changed > at_once).then_some(changed))
+}
+
+fn count_changed(base: Base<'_>, new: &[f32]) -> Result<usize, DiffError> {
+    match base {
+        Base::Row(old) => diff::count_changed(old, new),
+        Base::Zero => Ok(new.iter().filter(|value| value.to_bits() != 0).count()),
+    }
 }
 
 /// No change, or so few that sparse values are taken at once, in one pass over the rows that ends
