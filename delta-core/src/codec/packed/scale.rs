@@ -97,6 +97,8 @@ struct Histogram {
     total: u32,
 }
 
+/// Neighbours are counted apart: most are equal, and a count would wait for the one before it.
+const BANKS: usize = 4;
 const SYMBOLS: usize = ESCAPE as usize + 1;
 
 impl Histogram {
@@ -106,6 +108,7 @@ impl Histogram {
             counts: [0; 2 * SYMBOLS],
             total: 0,
         };
+        let mut banks = [[0; 2 * SYMBOLS]; BANKS];
         let (mut numbers, mut selected) = ([0; BLOCK], [0; BLOCK]);
         for start in (0..source.dim()).step_by(BLOCK * SAMPLE) {
             source.fill(start, &mut numbers);
@@ -119,13 +122,20 @@ impl Histogram {
                     super::compress(&numbers, mask, &mut selected)
                 }
             };
-            for number in numbers {
-                let at = (number >> low_bits).min(31) as usize;
-                if let Some(count) = histogram.counts.get_mut(at) {
-                    *count += 1;
+            for numbers in numbers.chunks(BANKS) {
+                for (number, bank) in numbers.iter().zip(&mut banks) {
+                    let at = (number >> low_bits).min(31) as usize;
+                    if let Some(count) = bank.get_mut(at) {
+                        *count += 1;
+                    }
                 }
             }
             histogram.total += u32::try_from(numbers.len()).unwrap_or(0);
+        }
+        for bank in &banks {
+            for (sum, count) in histogram.counts.iter_mut().zip(bank) {
+                *sum += count;
+            }
         }
         histogram
     }
