@@ -41,6 +41,20 @@ impl<'a> BitWriter<'a> {
         Some(())
     }
 
+    /// Passes the next `size` bytes to the caller, who writes them, with `slack` bytes behind them
+    /// that are written again later; `None` if there are not as many or no byte begins here.
+    #[inline(always)]
+    pub(super) fn take_bytes(&mut self, size: usize, slack: usize) -> Option<&mut [u8]> {
+        let (0, 0) = (self.pending, self.bits) else {
+            return None;
+        };
+        let begin = self.at;
+        let end = begin.checked_add(size)?;
+        let taken = self.out.get_mut(begin..end.checked_add(slack)?)?;
+        self.at = end;
+        Some(taken)
+    }
+
     /// Pads with zeros to a whole byte and returns the bytes written; `None` if they are full.
     #[inline]
     pub(super) fn finish(self) -> Option<usize> {

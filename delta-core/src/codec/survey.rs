@@ -54,7 +54,7 @@ impl<'r> Rows<'r> {
     /// Which components from `start` on change.
     #[inline(always)]
     pub(super) fn changed(&self, start: usize) -> u64 {
-        let mut spare = Spare::NEW;
+        let mut spare = Spare::new();
         let (old, new) = self.block(start, &mut spare);
         old.iter().zip(new).rev().fold(0, |mask, (old, new)| {
             mask << 1 | u64::from(old.to_bits() != new.to_bits())
@@ -72,10 +72,14 @@ pub(super) struct Spare {
 }
 
 impl Spare {
-    pub(super) const NEW: Self = Self {
-        old: None,
-        new: None,
-    };
+    /// (Not a constant: one would be copied with all its room, at every block.)
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        Self {
+            old: None,
+            new: None,
+        }
+    }
 }
 
 /// A block of a row: in place, or put into `rest` if it is not whole.
@@ -95,6 +99,20 @@ fn last_block<'b>(from: &[f32], rest: &'b mut Option<Block>) -> &'b Block {
         *to = *from;
     }
     rest
+}
+
+/// The sum of all lanes, by halves. (Lane after lane, the sums of two arrays would be added side by
+/// side, and for that the loop before would be compiled for pairs of lanes.)
+#[inline(always)]
+fn total(mut sums: [f32; 16]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        let (low, high) = sums.split_at_mut(half);
+        for (low, high) in low.iter_mut().zip(high) {
+            *low += *high;
+        }
+    }
+    let [total, ..] = sums;
+    total
 }
 
 /// What one pass over the rows finds.
@@ -119,7 +137,7 @@ impl Survey {
         let (mut any_bits, mut greatest) = ([0_u32; LANES], [0_i32; LANES]);
         let (mut difference, mut magnitude) = ([0.0_f32; LANES], [0.0_f32; LANES]);
         for start in (0..rows.dim()).step_by(BLOCK) {
-            let mut spare = Spare::NEW;
+            let mut spare = Spare::new();
             let (olds, news) = rows.block(start, &mut spare);
             for (olds, news) in olds
                 .as_chunks::<LANES>()
@@ -148,8 +166,8 @@ impl Survey {
                 .iter()
                 .fold(0, |most, lane| most.max(*lane))
                 .cast_unsigned(),
-            difference: difference.iter().sum(),
-            magnitude: magnitude.iter().sum(),
+            difference: total(difference),
+            magnitude: total(magnitude),
         }
     }
 

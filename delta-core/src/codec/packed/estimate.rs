@@ -31,7 +31,7 @@ impl Estimate {
         let mut seen = 0;
         for start in (0..rows.dim()).step_by(BLOCK * step) {
             seen += lanes(rows.dim(), start);
-            let mut spare = Spare::NEW;
+            let mut spare = Spare::new();
             let (olds, news) = rows.block(start, &mut spare);
             costs(grid, olds, news, &mut differences, &mut counts);
             for (differences, counts) in differences.as_chunks().0.iter().zip(counts.as_chunks().0)

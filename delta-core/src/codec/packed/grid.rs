@@ -52,7 +52,7 @@ impl Source for (Grid, Rows<'_>) {
     #[inline(always)]
     fn fill(&self, start: usize, numbers: &mut Numbers) {
         let (grid, rows) = self;
-        let mut spare = Spare::NEW;
+        let mut spare = Spare::new();
         let (olds, news) = rows.block(start, &mut spare);
         differences(*grid, olds, news, numbers);
     }
@@ -241,8 +241,9 @@ impl<'a> GridValues<'a> {
         }
         let mut tails = BitReader::new(rest);
         let mut olds = Olds::new(old, &self.listing, self.from_zero);
+        let mut spare = [0.0; BLOCK];
         for slots in out.chunks_mut(BLOCK) {
-            tails::add(self.grid, slots, &olds.next(), &mut tails);
+            tails::add(self.grid, slots, olds.next(&mut spare), &mut tails);
         }
         match tails.finish() {
             Some([]) => Ok(()),
@@ -260,8 +261,9 @@ struct Wholes<'d, 'o> {
 impl Target for Wholes<'_, '_> {
     #[inline(always)]
     fn turn(&mut self, numbers: &mut Numbers) {
-        let olds = self.olds.next();
-        for (number, old) in numbers.iter_mut().zip(&olds) {
+        let mut spare = [0.0; BLOCK];
+        let olds = self.olds.next(&mut spare);
+        for (number, old) in numbers.iter_mut().zip(olds) {
             let lane = self.grid.lane(*old);
             let steps = whole_steps(*old, lane).wrapping_add(unzigzag(*number));
             *number = on_step(steps, lane).to_bits();

@@ -6,7 +6,9 @@
 
 mod estimate;
 pub(super) mod grid;
+mod join;
 pub(super) mod listing;
+mod pack;
 mod positions;
 mod scale;
 mod step;
@@ -16,9 +18,10 @@ mod tails;
 
 use super::{
     ValuesError,
-    bits::{BitReader, BitWriter, PUSH_BITS, bits_at},
+    bits::{BitReader, bits_at},
+    survey::Block,
 };
-use listing::Selection;
+use pack::{compress, pack};
 use scale::Scale;
 use tables::ESCAPE;
 
@@ -93,123 +96,6 @@ fn row_bits(dim: usize, mean: f32) -> f32 {
     // its mean absolute difference.
     let log2 = (mean + 0.5).to_bits() as f32 / 8_388_608.0 - 127.0;
     as_f32(dim) * (log2 + 2.4)
-}
-
-/// Writes the numbers of the selected components, `count` of them, and returns the bytes used;
-/// `None` if `out` is too small.
-#[inline(always)]
-fn pack(
-    source: &impl Source,
-    selection: Selection,
-    count: usize,
-    scale: Scale,
-    out: &mut [u8],
-) -> Option<usize> {
-    let low_size = scale.low_size(count)?;
-    let (low, codes) = out.split_at_mut_checked(low_size)?;
-    let (mut low, mut codes) = (BitWriter::new(low), BitWriter::new(codes));
-    let (mut numbers, mut selected) = ([0; BLOCK], [0; BLOCK]);
-    for start in (0..source.dim()).step_by(BLOCK) {
-        source.fill(start, &mut numbers);
-        let lanes = lanes(source.dim(), start);
-        let numbers = match selection {
-            Selection::All => numbers.get(..lanes)?,
-            Selection::Changed => {
-                let mask = source.changed(start, &numbers);
-                compress(&numbers, mask, &mut selected)
-            }
-        };
-        push_block(numbers, scale, &mut low, &mut codes)?;
-    }
-    low.finish()?;
-    Some(low_size + codes.finish()?)
-}
-
-/// The numbers of the lanes in `mask`.
-#[inline(always)]
-fn compress<'s>(numbers: &Numbers, mut mask: u64, selected: &'s mut Numbers) -> &'s [u32] {
-    let mut count = 0;
-    for slot in selected.iter_mut() {
-        let Some(number) = numbers.get(mask.trailing_zeros() as usize) else {
-            break;
-        };
-        *slot = *number;
-        mask &= mask - 1;
-        count += 1;
-    }
-    selected.get(..count).unwrap_or_default()
-}
-
-/// Appends the numbers of a block.
-#[inline(always)]
-fn push_block(
-    numbers: &[u32],
-    scale: Scale,
-    low: &mut BitWriter<'_>,
-    codes: &mut BitWriter<'_>,
-) -> Option<()> {
-    // As many low parts as one push takes, in loops whose length is known.
-    match PUSH_BITS.checked_div(scale.low_bits()) {
-        None => Some(()),
-        Some(0..=1) => push_low::<1>(numbers, scale, low),
-        Some(2) => push_low::<2>(numbers, scale, low),
-        Some(3) => push_low::<3>(numbers, scale, low),
-        Some(4..=7) => push_low::<4>(numbers, scale, low),
-        Some(_) => push_low::<8>(numbers, scale, low),
-    }?;
-    push_codes(numbers, scale, codes)
-}
-
-/// Appends the low bits of numbers, of `N` at a time.
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "N is at most 8")]
-fn push_low<const N: usize>(numbers: &[u32], scale: Scale, low: &mut BitWriter<'_>) -> Option<()> {
-    let low_bits = scale.low_bits();
-    let mask = !(u32::MAX << low_bits);
-    let (groups, rest) = numbers.as_chunks::<N>();
-    for group in groups {
-        let joined = group.iter().rev().fold(0, |joined, number| {
-            joined << low_bits | u64::from(number & mask)
-        });
-        low.push(joined, N as u32 * low_bits)?;
-    }
-    rest.iter()
-        .try_for_each(|number| low.push((number & mask).into(), low_bits))
-}
-
-/// Appends the codes of what is above the low bits.
-#[inline(always)]
-fn push_codes(numbers: &[u32], scale: Scale, codes: &mut BitWriter<'_>) -> Option<()> {
-    /// Codes, of at most 8 bits, that one push takes.
-    const AT_ONCE: usize = 7;
-    let (low_bits, table) = (scale.low_bits(), scale.table());
-    let greatest = numbers
-        .iter()
-        .fold(0, |greatest, number| greatest.max(*number));
-    let (groups, rest) = if greatest >> low_bits >= ESCAPE {
-        (&[][..], numbers)
-    } else {
-        numbers.as_chunks::<AT_ONCE>()
-    };
-    for group in groups {
-        let (mut bits, mut length) = (0, 0);
-        for number in group {
-            let code = table.code(number >> low_bits);
-            bits |= code.bits() << length;
-            length += code.length();
-        }
-        codes.push(bits, length)?;
-    }
-    rest.iter().try_for_each(|number| {
-        let high = number >> low_bits;
-        let code = table.code(high);
-        codes.push(code.bits(), code.length())?;
-        if high >= ESCAPE {
-            codes.push(high.into(), 32 - low_bits)
-        } else {
-            Some(())
-        }
-    })
 }
 
 /// Reads numbers, one for each element of `numbers`, lets `target` turn them, a block at a time in
@@ -363,26 +249,35 @@ impl<'o> Olds<'o> {
         }
     }
 
-    /// The next [`BLOCK`] of them; +0.0 beyond the end.
+    /// The next [`BLOCK`] of them, in place or in `spare`; any beyond the end.
     #[inline(always)]
-    fn next(&mut self) -> [f32; BLOCK] {
-        let mut block = [0.0; BLOCK];
+    fn next<'b>(&mut self, spare: &'b mut Block) -> &'b Block
+    where
+        'o: 'b,
+    {
+        static ZEROS: Block = [0.0; BLOCK];
         match self {
-            Self::Zero => {}
-            Self::All(old) => {
-                let (now, rest) = old.split_at(old.len().min(BLOCK));
-                for (to, from) in block.iter_mut().zip(now) {
-                    *to = *from;
+            Self::Zero => &ZEROS,
+            Self::All(old) => match old.split_first_chunk() {
+                Some((block, rest)) => {
+                    *old = rest;
+                    block
                 }
-                *old = rest;
-            }
+                None => {
+                    for (to, from) in spare.iter_mut().zip(*old) {
+                        *to = *from;
+                    }
+                    *old = &[];
+                    spare
+                }
+            },
             Self::Listed(old, indices) => {
-                for (to, index) in block.iter_mut().zip(indices) {
+                for (to, index) in spare.iter_mut().zip(indices) {
                     *to = old.get(index as usize).copied().unwrap_or(0.0);
                 }
+                spare
             }
         }
-        block
     }
 }
 

@@ -76,7 +76,7 @@ impl Source for Rounded<'_> {
 
     #[inline(always)]
     fn fill(&self, start: usize, numbers: &mut Numbers) {
-        let mut spare = Spare::NEW;
+        let mut spare = Spare::new();
         let (olds, news) = self.rows.block(start, &mut spare);
         for ((number, old), new) in numbers.iter_mut().zip(olds).zip(news) {
             *number = zigzag(nearest_steps(new - old, self.inverse));
@@ -185,7 +185,7 @@ impl Check {
             ([0.0_f32; LANES], [0_u32; LANES], [0.0_f32; LANES]);
         let mut sound = true;
         for start in (0..rows.dim()).step_by(BLOCK) {
-            let mut spare = Spare::NEW;
+            let mut spare = Spare::new();
             let (olds, news) = rows.block(start, &mut spare);
             for (olds, news) in olds
                 .as_chunks::<LANES>()
@@ -229,8 +229,9 @@ struct Stepped<'d, 'o> {
 impl Target for Stepped<'_, '_> {
     #[inline(always)]
     fn turn(&mut self, numbers: &mut Numbers) {
-        let olds = self.olds.next();
-        for (number, old) in numbers.iter_mut().zip(&olds) {
+        let mut spare = [0.0; BLOCK];
+        let olds = self.olds.next(&mut spare);
+        for (number, old) in numbers.iter_mut().zip(olds) {
             *number = stepped(*old, unzigzag(*number), self.size).to_bits();
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Code(u16);
 
 impl Code {
     #[inline(always)]
-    pub(super) fn bits(self) -> u64 {
+    pub(super) fn bits(self) -> u32 {
         (self.0 & 0xff).into()
     }
 

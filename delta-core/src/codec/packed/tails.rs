@@ -1,15 +1,21 @@
 //! What is below the steps of components: strings of bits of known lengths (WIRE.md, section 4).
 
-use super::{BLOCK, Numbers, lanes, listing::Selection, step::Grid};
+use super::{
+    BLOCK,
+    join::{GROUP, Joined},
+    lanes,
+    listing::Selection,
+    step::Grid,
+};
 use crate::codec::{
-    bits::{BitReader, BitWriter, PEEK_BITS, PUSH_BITS},
+    bits::{BitReader, BitWriter, PEEK_BITS},
     survey::{Block, Rows, Spare},
 };
 
 /// Of every new component what a tail is cut from, and how many bits of it.
 #[inline(always)]
-fn tails_of(grid: Grid, olds: &Block, news: &Block, bits: &mut Numbers, counts: &mut Numbers) {
-    let places = bits.iter_mut().zip(counts);
+fn tails_of(grid: Grid, olds: &Block, news: &Block, tails: &mut Joined) {
+    let places = tails.bits.iter_mut().zip(&mut tails.counts);
     for ((bits, count), (old, new)) in places.zip(olds.iter().zip(news)) {
         *count = grid.tail_bits(grid.lane(*old), *new);
         *bits = new.to_bits() >> grid.trimmed;
@@ -26,24 +32,22 @@ pub(super) fn write(
     out: &mut [u8],
 ) -> Option<usize> {
     let mut writer = BitWriter::new(out);
-    let (mut bits, mut counts) = ([0; BLOCK], [0; BLOCK]);
+    let mut tails = Joined::EMPTY;
     for start in (0..rows.dim()).step_by(BLOCK) {
-        let mut spare = Spare::NEW;
+        let mut spare = Spare::new();
         let (olds, news) = rows.block(start, &mut spare);
-        tails_of(grid, olds, news, &mut bits, &mut counts);
+        tails_of(grid, olds, news, &mut tails);
         let lanes = lanes(rows.dim(), start);
         let mask = match selection {
             Selection::All => u64::MAX,
             Selection::Changed => rows.changed(start),
         };
         if mask == u64::MAX && lanes == BLOCK {
-            let groups = bits.as_chunks::<GROUP>().0.iter();
-            for (bits, counts) in groups.zip(counts.as_chunks::<GROUP>().0) {
-                push_group(grid, bits, counts, &mut writer)?;
-            }
+            push_block(grid, &mut tails, &mut writer)?;
             continue;
         }
-        for (number, (bits, count)) in bits.iter().zip(&counts).take(lanes).enumerate() {
+        for (number, (bits, count)) in tails.bits.iter().zip(&tails.counts).take(lanes).enumerate()
+        {
             if mask >> number & 1 != 0 {
                 push_tail(grid, *bits, *count, &mut writer)?;
             }
@@ -52,28 +56,35 @@ pub(super) fn write(
     writer.finish()
 }
 
-/// Appends what is below the steps of a few components: by one push, if that takes it.
+/// Appends what is below the steps of a block of components: eight by one push, if that takes them
+/// and all components have steps.
 #[inline(always)]
-fn push_group(
-    grid: Grid,
-    bits: &[u32; GROUP],
-    counts: &[u32; GROUP],
-    writer: &mut BitWriter<'_>,
-) -> Option<()> {
-    let width = grid.width();
-    let all_have_steps = counts
-        .iter()
-        .fold(true, |all, count| all & (*count < width));
-    let (offsets, total) = offsets(counts);
-    if all_have_steps && total <= PUSH_BITS {
-        let tails = bits.iter().zip(counts).zip(offsets);
-        let joined = tails.fold(0, |joined, ((bits, count), offset)| {
-            joined | u64::from(bits & !(u32::MAX << count)) << offset
-        });
-        return writer.push(joined, total);
+fn push_block(grid: Grid, tails: &mut Joined, writer: &mut BitWriter<'_>) -> Option<()> {
+    let most = tails.counts.iter().fold(0, |most, count| most.max(*count));
+    if most >= grid.width() {
+        return push_tails(grid, &tails.bits, &tails.counts, writer);
     }
-    let mut tails = bits.iter().zip(counts);
-    tails.try_for_each(|(bits, count)| push_tail(grid, *bits, *count, writer))
+    for (bits, count) in tails.bits.iter_mut().zip(&tails.counts) {
+        *bits &= !(u32::MAX << count);
+    }
+    tails.join();
+    let groups = tails.bits.as_chunks::<GROUP>().0.iter();
+    let groups = groups.zip(tails.counts.as_chunks::<GROUP>().0);
+    for (place, (bits, counts)) in groups.enumerate() {
+        if !tails.push(place, writer)? {
+            push_tails(grid, bits, counts, writer)?;
+        }
+    }
+    Some(())
+}
+
+/// Appends what is below the steps of components, one by one.
+#[inline(always)]
+fn push_tails(grid: Grid, bits: &[u32], counts: &[u32], writer: &mut BitWriter<'_>) -> Option<()> {
+    for (bits, count) in bits.iter().zip(counts) {
+        push_tail(grid, *bits, *count, writer)?;
+    }
+    Some(())
 }
 
 /// Appends the `count` bits below the step of a component of those `bits`.
@@ -159,9 +170,6 @@ fn with_tail(grid: Grid, whole: u32, missing: u32, tails: &mut BitReader<'_>) ->
     }
     whole | tail << grid.trimmed
 }
-
-/// Components whose tails are read or written at once.
-const GROUP: usize = 8;
 
 /// Where each of some strings of bits begins if they follow one another, and where they end. Each
 /// has fewer than 32 bits.
