@@ -4,7 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { openWriter } from "../npm/src/index.js";
 import { ProcessStage } from "../npm/src/stages.js";
-import { openStages } from "../tests/helpers.mjs";
+import { generator, openStages } from "../tests/helpers.mjs";
 
 const ROWS = 4096;
 const DIM = 384;
@@ -60,23 +60,27 @@ async function writer({ handle }) {
   return { latencies, perSecond: (count * 1000) / (performance.now() - started) };
 }
 
-/** Frames of a raw 384-d update, as many as the staging area takes. */
-async function frames(count) {
+/** Frames of 384-d updates: raw, of random bits, or packed, of one value. */
+async function frames(count, isRaw) {
   const { capture, process } = await openStages({ dim: DIM, capacity: 1 });
-  const row = new Float32Array(DIM);
+  const random = generator(1);
+  const row = new Uint32Array(DIM);
   capture.insert(new Uint8Array([1]), row);
   process.take();
   const all = [];
   for (let at = 0; at < count; at += 1) {
-    capture.update(0, row.fill(at + 1));
+    if (isRaw) row.forEach((_, lane) => (row[lane] = random()));
+    else new Float32Array(row.buffer).fill(at + 1);
+    capture.update(0, row);
     all.push(process.take());
   }
-  return Buffer.concat(all);
+  return all;
 }
 
-async function giver({ module, memory, place, layout }) {
+async function giver({ module, memory, place, layout, isRaw }) {
   const stage = await ProcessStage.open(module, memory, place, layout);
-  const batch = await frames(100);
+  const all = await frames(100, isRaw);
+  const batch = Buffer.concat(all);
   const address = stage.put(batch, 0);
   let bytes = 0;
   while (bytes < RING_BYTES) {
@@ -84,7 +88,7 @@ async function giver({ module, memory, place, layout }) {
     while (sent < batch.length) sent += stage.call("give", address + sent, batch.length - sent);
     bytes += sent;
   }
-  return { bytes };
+  return { bytes, frameBytes: all.at(-1).length };
 }
 
 async function taker({ module, memory, place, layout }) {

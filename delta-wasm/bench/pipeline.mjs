@@ -38,8 +38,8 @@ async function updates() {
   console.log(`updates a second, two workers: ${Math.round(perSecond)}`);
 }
 
-/** Frames of 1,600 bytes from one worker's staging area to another's, each checked twice. */
-async function ring() {
+/** Frames from one worker's staging area to another's, each checked twice. */
+async function ring(isRaw) {
   const module = await compile("process", variantOf({ shared: true }));
   const contextBytes = await contextSize(module, "process", true);
   const plan = new Plan();
@@ -50,12 +50,16 @@ async function ring() {
   createRing(memory, shape);
   const common = { module, memory };
   const reader = start({ ...common, role: "taker", place: places[1], layout: { source: shape } });
-  const writer = start({ ...common, role: "giver", place: places[0], layout: { target: shape } });
-  const { bytes } = await writer.result;
+  const giver = { role: "giver", isRaw, place: places[0], layout: { target: shape } };
+  const writer = start({ ...common, ...giver });
+  const { bytes, frameBytes } = await writer.result;
   const { elapsedMs } = await reader.result;
   await Promise.all([reader.worker.terminate(), writer.worker.terminate()]);
-  console.log(`ring, 1,600-byte frames: ${Math.round(bytes / elapsedMs / 1000)} MB/s`);
+  const perSecond = (bytes / elapsedMs / frameBytes / 1000).toFixed(2);
+  const rate = `${Math.round(bytes / elapsedMs / 1000)} MB/s, ${perSecond} M frames/s`;
+  console.log(`ring, ${frameBytes}-byte frames: ${rate}`);
 }
 
-await ring();
+await ring(true);
+await ring(false);
 await updates();

@@ -56,12 +56,14 @@ pub(crate) const fn size<S: Stage>() -> usize {
 /// Opens a stage in the context at `address`, which holds the [`Layout`] that the host wrote.
 /// Returns 0, or the fault's code.
 pub(crate) fn open<S: Stage>(address: usize) -> i32 {
+    const { assert!(size::<S>() >= size_of::<[u64; Layout::WORDS]>()) };
     let Ok(extent) = Extent::new(address, size::<S>(), CONTEXT_ALIGN) else {
         return CallError::NoContext { address }.code();
     };
     let block = ptr::with_exposed_provenance_mut::<Block<S>>(extent.address());
     // SAFETY: the context lies in the memory, aligned for its type (checked above; the memory is
-    // initialised); its first bytes are plain integers, of which any bits are valid.
+    // initialised) and at least as large as a layout (asserted); its first bytes are plain
+    // integers, of which any bits are valid.
     let layout = unsafe { block.cast::<[u64; Layout::WORDS]>().read() };
     let stage = Layout::parse(layout, extent)
         .map_err(S::Fault::from)
@@ -122,8 +124,8 @@ fn enter<S: Stage>(
         return no_context;
     };
     let block = ptr::with_exposed_provenance_mut::<Block<S>>(extent.address());
-    // SAFETY: the context lies in the memory and is aligned (checked above), and the field's offset
-    // lies in it; the two words are only accessed atomically once a context was opened.
+    // SAFETY: the context lies in the memory and is aligned (checked above), and the two words lie
+    // in it; they are only accessed atomically once a context was opened.
     let words = unsafe { &*block.cast::<[AtomicU32; 2]>() };
     let [tag, busy] = words;
     if tag.load(Ordering::Acquire) != S::TAG {
@@ -161,3 +163,6 @@ const _: () = {
     assert!(offset_of!(Block<None>, refusal.code) == 8);
     assert!(offset_of!(Block<None>, refusal.details) == 16);
 };
+
+#[cfg(test)]
+mod tests;

@@ -130,23 +130,49 @@ fn memory_size() -> usize {
 
 /// The piece through which a host passes rows, ids and frames to a stage, and gets results.
 ///
-/// The host writes to it between calls, never during one.
+/// The host writes to it between calls, never during one. So no reference to it outlives a call:
+/// a stage keeps the piece, and borrows its bytes from here.
 #[derive(Debug)]
 pub(crate) struct Staging {
-    bytes: &'static mut [u8],
+    extent: Extent,
 }
 
 impl Staging {
-    /// Takes the bytes that arguments must lie in.
-    pub(crate) const fn new(bytes: &'static mut [u8]) -> Self {
-        Self { bytes }
+    /// Takes the piece that arguments must lie in, zeroed. O(bytes).
+    ///
+    /// # Safety
+    /// As [`claim`], but that the host may use the piece between the calls of the stage.
+    pub(crate) unsafe fn new(extent: Extent) -> Self {
+        // SAFETY: handed on; the slice is given up at once.
+        unsafe { claim::<u8>(extent) };
+        Self { extent }
+    }
+
+    fn all(&self) -> &[u8] {
+        let Extent { address, size } = self.extent;
+        if size == 0 {
+            return &[];
+        }
+        // SAFETY: the piece lies in the memory, which never shrinks (`Extent::new`), and `new` has
+        // initialised it. While the result lives, a call of the stage runs, in which the host
+        // leaves the piece alone (contract of `new`); the stage's own writes borrow `self` mutably.
+        unsafe { slice::from_raw_parts(ptr::with_exposed_provenance(address), size) }
+    }
+
+    fn all_mut(&mut self) -> &mut [u8] {
+        let Extent { address, size } = self.extent;
+        if size == 0 {
+            return &mut [];
+        }
+        // SAFETY: as in `all`; `self` is borrowed mutably, so no other slice of the piece is alive.
+        unsafe { slice::from_raw_parts_mut(ptr::with_exposed_provenance_mut(address), size) }
     }
 
     fn range(&self, address: usize, size: usize) -> Result<Range<usize>, CallError> {
         let inside = || {
-            let start = address.checked_sub(self.bytes.as_ptr().addr())?;
+            let start = address.checked_sub(self.extent.address)?;
             let end = start.checked_add(size)?;
-            (end <= self.bytes.len()).then_some(start..end)
+            (end <= self.extent.size).then_some(start..end)
         };
         let refusal = CallError::OutOfStaging { address, size };
         if size == 0 {
@@ -158,7 +184,7 @@ impl Staging {
     /// The `size` bytes at `address`; any address will do for none.
     pub(crate) fn bytes(&self, address: usize, size: usize) -> Result<&[u8], CallError> {
         let refusal = CallError::OutOfStaging { address, size };
-        self.bytes.get(self.range(address, size)?).ok_or(refusal)
+        self.all().get(self.range(address, size)?).ok_or(refusal)
     }
 
     /// The `size` bytes at `address`, to be written.
@@ -169,7 +195,7 @@ impl Staging {
     ) -> Result<&mut [u8], CallError> {
         let refusal = CallError::OutOfStaging { address, size };
         let range = self.range(address, size)?;
-        self.bytes.get_mut(range).ok_or(refusal)
+        self.all_mut().get_mut(range).ok_or(refusal)
     }
 
     /// Pieces that do not overlap, `(address, size)` each.
@@ -185,7 +211,7 @@ impl Staging {
             address: pieces.last().map_or(0, |piece| piece.0),
             other: pieces.first().map_or(0, |piece| piece.0),
         };
-        self.bytes.get_disjoint_mut(ranges).map_err(|_| overlap)
+        self.all_mut().get_disjoint_mut(ranges).map_err(|_| overlap)
     }
 
     /// `count` components at `address`, a multiple of 16.
@@ -290,9 +316,10 @@ mod tests {
 
     #[test]
     fn staging_refuses_what_is_not_wholly_inside() {
-        let bytes = Box::leak(Box::new([0_u8; 64]));
-        let start = bytes.as_ptr().addr();
-        let mut staging = Staging::new(bytes);
+        let start = Box::into_raw(Box::new([0_u128; 4])).expose_provenance();
+        let extent = Extent::new(start, 64, ALIGN).unwrap();
+        // SAFETY: the test's own memory, which lives as long as the program.
+        let mut staging = unsafe { Staging::new(extent) };
         assert!(staging.bytes(start, 64).is_ok());
         assert!(staging.bytes(0, 0).is_ok());
         for (address, size) in [

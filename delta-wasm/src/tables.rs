@@ -25,7 +25,7 @@ use crate::memory::{Staging, claim};
 pub(crate) fn staging(layout: &Layout) -> Staging {
     // SAFETY: the host leaves the pieces of a layout to the stage that it is opened for (the
     // contract of `exports`), and they are disjoint (`Layout::parse`).
-    Staging::new(unsafe { claim(layout.staging) })
+    unsafe { Staging::new(layout.staging) }
 }
 
 /// The scratch for decompressed metadata.

@@ -34,11 +34,12 @@ impl Tensor {
     /// Bytes of a descriptor.
     pub const SIZE: usize = size_of::<[u32; 8]>();
 
-    /// The used rows of a store.
+    /// The used rows of a store, at an address that the host may read them through until the next
+    /// call.
     #[cfg(any(feature = "capture", feature = "apply"))]
     pub(crate) fn of_store(store: &SliceStore<'_>) -> Self {
         Self {
-            address: store.rows().as_ptr().addr() as u64,
+            address: store.rows().as_ptr().expose_provenance() as u64,
             dtype: Self::F32,
             rank: 2,
             shape: [store.slot_count(), store.dim(), 0, 0],
