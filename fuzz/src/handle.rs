@@ -92,6 +92,39 @@ pub trait Side: Sized {
     ) -> Result<(), Refusal>;
 }
 
+/// Attaching a region, and making one of its sides of it: alike, but of types that share no trait.
+macro_rules! become_a_side {
+    ($region:ident) => {
+        unsafe fn attach(
+            base: NonNull<u8>,
+            len: usize,
+            geometry: Geometry,
+        ) -> Result<Self, RegionError> {
+            // SAFETY: this function's contract.
+            unsafe { $region::attach(base, len, geometry) }
+        }
+
+        fn consumer(self) -> Consumer<Self::Mem> {
+            self.into_consumer(Polling)
+        }
+
+        fn producer<N: Notify<Self::Mem>>(self, notify: N) -> Producer<Self::Mem, N> {
+            self.into_producer(notify)
+        }
+    };
+}
+
+/// What a record holds, which is then taken or left.
+macro_rules! taken {
+    ($record:ident, $takes:ident) => {{
+        let (header, payload) = (*$record.header(), $record.payload().to_vec());
+        if $takes {
+            $record.done();
+        }
+        Polled::Record { header, payload }
+    }};
+}
+
 /// Fills and commits a grant, or drops it.
 macro_rules! fill {
     ($grant:expr, $draft:ident, $granted:ident) => {{
@@ -109,34 +142,13 @@ impl<'m> Side for Region<'m> {
     type Mem = RawMem<'m>;
     const DISTRUSTS: bool = false;
 
-    unsafe fn attach(
-        base: NonNull<u8>,
-        len: usize,
-        geometry: Geometry,
-    ) -> Result<Self, RegionError> {
-        // SAFETY: this function's contract.
-        unsafe { Region::attach(base, len, geometry) }
-    }
-
-    fn consumer(self) -> Consumer<Self::Mem> {
-        self.into_consumer(Polling)
-    }
-
-    fn producer<N: Notify<Self::Mem>>(self, notify: N) -> Producer<Self::Mem, N> {
-        self.into_producer(notify)
-    }
+    become_a_side!(Region);
 
     fn poll(consumer: &mut Consumer<Self::Mem>, _room: usize, takes: bool) -> Polled {
         match consumer.poll() {
             Err(corrupt) => Polled::Corrupt(corrupt),
             Ok(None) => Polled::Empty,
-            Ok(Some(record)) => {
-                let (header, payload) = (*record.header(), record.payload().to_vec());
-                if takes {
-                    record.done();
-                }
-                Polled::Record { header, payload }
-            }
+            Ok(Some(record)) => taken!(record, takes),
         }
     }
 
@@ -178,22 +190,7 @@ impl<'m> Side for UntrustedRegion<'m> {
     type Mem = CopyMem<'m>;
     const DISTRUSTS: bool = true;
 
-    unsafe fn attach(
-        base: NonNull<u8>,
-        len: usize,
-        geometry: Geometry,
-    ) -> Result<Self, RegionError> {
-        // SAFETY: this function's contract.
-        unsafe { UntrustedRegion::attach(base, len, geometry) }
-    }
-
-    fn consumer(self) -> Consumer<Self::Mem> {
-        self.into_consumer(Polling)
-    }
-
-    fn producer<N: Notify<Self::Mem>>(self, notify: N) -> Producer<Self::Mem, N> {
-        self.into_producer(notify)
-    }
+    become_a_side!(UntrustedRegion);
 
     fn poll(consumer: &mut Consumer<Self::Mem>, room: usize, takes: bool) -> Polled {
         let mut buffer = vec![0xa5; room];
@@ -205,13 +202,7 @@ impl<'m> Side for UntrustedRegion<'m> {
             }
             Err(other) => panic!("a refusal that the oracle does not know: {other:?}"),
             Ok(None) => Polled::Empty,
-            Ok(Some(record)) => {
-                let (header, payload) = (*record.header(), record.payload().to_vec());
-                if takes {
-                    record.done();
-                }
-                Polled::Record { header, payload }
-            }
+            Ok(Some(record)) => taken!(record, takes),
         };
         let copied = match &polled {
             Polled::Record { payload, .. } => payload.len(),
