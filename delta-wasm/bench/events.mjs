@@ -6,25 +6,48 @@ import { frameHeader, HEADER_SIZE } from "../npm/src/frames.js";
 import { createReplica } from "../npm/src/replica.js";
 
 const FLAG_COMPRESSED = 1;
+/** Bytes of a batch's payload before its entries. */
+export const BATCH_PREFIX_SIZE = 8;
+/** Most bytes of metadata of an update that shares a record, as the native replay has it. */
+export const BATCHED_METADATA_MAX = 256;
+/** Bytes that a size takes at most. */
+export const VARINT_MAX = 5;
 
-/** The payload of an insert or update: `{ slot, valueBytes, id, section }`. */
-export function vectorPayload(payload) {
-  let at = 1;
-  const varint = () => {
+/** Reads bytes one behind another. */
+class Cursor {
+  constructor(bytes, at) {
+    Object.assign(this, { bytes, at });
+  }
+
+  byte() {
+    this.at += 1;
+    return this.bytes[this.at - 1];
+  }
+
+  varint() {
     let value = 0;
     for (let shift = 1; ; shift *= 128) {
-      const byte = payload[at];
-      at += 1;
+      const byte = this.byte();
       value += (byte & 0x7f) * shift;
       if (byte < 0x80) return value;
     }
-  };
-  const slot = varint();
-  varint(); // dim
+  }
+
+  skip(size) {
+    this.at += size;
+    return size;
+  }
+}
+
+/** The payload of an insert or update: `{ slot, valueBytes, id, section }`. */
+export function vectorPayload(payload) {
+  const cursor = new Cursor(payload, 1);
+  const slot = cursor.varint();
+  cursor.varint(); // dim
   const partsFollow = payload[0] >= 0x80;
-  const idSize = partsFollow ? payload[at++] : 0;
-  const valuesSize = partsFollow ? varint() : payload.length - at;
-  const idAt = at + valuesSize;
+  const idSize = partsFollow ? cursor.byte() : 0;
+  const valuesSize = partsFollow ? cursor.varint() : payload.length - cursor.at;
+  const idAt = cursor.at + valuesSize;
   return {
     slot,
     // With the tag.
@@ -32,6 +55,32 @@ export function vectorPayload(payload) {
     id: payload.slice(idAt, idAt + idSize),
     section: payload.slice(idAt + idSize),
   };
+}
+
+/** The entries of a batch: bytes of their values with the tag, of their metadata, of all. */
+export function* batchEntries(payload) {
+  const cursor = new Cursor(payload, BATCH_PREFIX_SIZE);
+  while (cursor.at < payload.length) {
+    const start = cursor.at;
+    cursor.varint(); // slot
+    cursor.varint(); // distance
+    const valuesSize = cursor.varint();
+    const metadataFollows = cursor.byte() >= 0x80;
+    cursor.skip(valuesSize);
+    const metadataBytes = metadataFollows ? cursor.skip(cursor.varint()) : 0;
+    yield { valueBytes: 1 + valuesSize, metadataBytes, size: cursor.at - start };
+  }
+}
+
+/** Most bytes that the changes of a section may take in a record. */
+function sectionSizeMax(section) {
+  const cursor = new Cursor(section, 0);
+  let size = 0;
+  while (cursor.at < section.length) {
+    size += 1 + cursor.skip(cursor.byte());
+    size += VARINT_MAX + cursor.skip(Math.max(cursor.varint() - 1, 0));
+  }
+  return size;
 }
 
 /**
@@ -73,9 +122,12 @@ export async function readEvents(path) {
   return { sizes, events, rows, source };
 }
 
-/** Events that share a record: updates without metadata, of one time and distinct slots. */
+/** Whether an event may share a record with others: an update with little metadata. */
+const canJoin = ({ operation, section }) =>
+  operation === "update" && sectionSizeMax(section) <= BATCHED_METADATA_MAX;
+
+/** Events that share a record: of one time and distinct slots. */
 export function* groups(events, batch) {
-  const canJoin = ({ operation, section }) => operation === "update" && section.length === 0;
   for (let at = 0; at < events.length;) {
     const first = events[at];
     const group = [first];
@@ -101,12 +153,11 @@ export function captureGroup(stage, group, rows, batch) {
   captureGroup.time = timestampUs;
   if (operation === "insert") stage.insert(id, rowOf(row), section);
   else if (operation === "delete") stage.delete(slot);
-  else if (batch > 1 && section.length === 0) {
+  else if (batch > 1 && canJoin(group[0])) {
     // The rows of a group lie one behind another.
     const all = rows.subarray(row * size, (row + group.length) * size);
-    stage.updateMany(
-      group.map((event) => event.slot),
-      all,
-    );
+    const slots = group.map((event) => event.slot);
+    const sections = group.map((event) => event.section);
+    stage.updateMany(slots, all, sections.some(({ length }) => length > 0) ? sections : []);
   } else stage.update(slot, rowOf(row), section);
 }

@@ -8,12 +8,20 @@ import { Worker } from "node:worker_threads";
 import { frameHeader, HEADER_SIZE } from "../npm/src/frames.js";
 import { createPipeline } from "../npm/src/index.js";
 import { openStages } from "../tests/helpers.mjs";
-import { captureGroup, groups, readEvents, vectorPayload } from "./events.mjs";
+import {
+  BATCH_PREFIX_SIZE,
+  BATCHED_METADATA_MAX,
+  batchEntries,
+  captureGroup,
+  groups,
+  readEvents,
+  VARINT_MAX,
+  vectorPayload,
+} from "./events.mjs";
 
 const BATCH = 32;
 const RING_SLOTS = 4096;
 const SECTION_SIZE_MAX = 65_534;
-const BATCH_PREFIX_SIZE = 8;
 const ENTRY_PREFIX_SIZE_MAX = 12;
 
 /** Payload bytes of the ring, as the native replay has them. */
@@ -25,7 +33,8 @@ function ringBytes(dim) {
 /** Updates that share a record, as in the native replay. */
 function batchLimit(dim) {
   const room = ringBytes(dim) / 2 - BATCH_PREFIX_SIZE;
-  return Math.max(1, Math.min(BATCH, Math.floor(room / (ENTRY_PREFIX_SIZE_MAX + 4 * dim))));
+  const entry = ENTRY_PREFIX_SIZE_MAX + VARINT_MAX + 4 * dim + BATCHED_METADATA_MAX;
+  return Math.max(1, Math.min(BATCH, Math.floor(room / entry)));
 }
 
 /** One pass of capture, process and apply, each in a thread of its own. */
@@ -84,12 +93,6 @@ function trafficOf({ writer, reader }, { records, encoded }) {
   return { writer: all(writer), reader: all(reader) };
 }
 
-function varint(bytes, at) {
-  let [value, shift, end] = [0, 0, at];
-  for (; bytes[end] & 0x80; end += 1, shift += 7) value |= (bytes[end] & 0x7f) << shift;
-  return [(value | (bytes[end] << shift)) >>> 0, end + 1];
-}
-
 /** Sizes of the records, in the order of capture: what the native replay's meter takes. */
 async function measure({ sizes, events, rows }) {
   const batch = batchLimit(sizes.dim);
@@ -120,16 +123,12 @@ async function measure({ sizes, events, rows }) {
       add(valueBytes, frame.length - section.length);
     }
     if (operation !== "batch-update") continue;
-    total.wire += frame.length;
-    const share = (HEADER_SIZE + BATCH_PREFIX_SIZE) / group.length;
-    for (let at = BATCH_PREFIX_SIZE; at < payload.length;) {
-      const start = at;
-      let size;
-      [, at] = varint(payload, at);
-      [, at] = varint(payload, at);
-      [size, at] = varint(payload, at);
-      at += 1 + size;
-      add(1 + size, share + at - start);
+    const shared = HEADER_SIZE + BATCH_PREFIX_SIZE;
+    total.wire += shared;
+    for (const { valueBytes, metadataBytes, size } of batchEntries(payload)) {
+      total.wire += size - metadataBytes;
+      total.metadata += metadataBytes;
+      add(valueBytes, shared / group.length + size - metadataBytes);
     }
   }
   capture.end(total.records - 1);

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 
 import { createPipeline, createReplica } from "../npm/src/index.js";
 import { PAGE_SIZE } from "../npm/src/memory.js";
+import "./end.mjs";
 import { codeOf, wireFrames } from "./helpers.mjs";
 
 const INDEX = new URL("../npm/src/index.js", import.meta.url).href;

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { createPipeline, createReplica, frameHeader } from "../npm/src/index.js";
 import { CANARY_SIZE, PAGE_SIZE } from "../npm/src/memory.js";
 import { compile } from "../npm/src/modules.js";
+import "./end.mjs";
 import { generator, openStages, refusal, SIMDS, wireFrames } from "./helpers.mjs";
 
 const overlaps = (a, b) => a.address < b.address + b.size && b.address < a.address + a.size;

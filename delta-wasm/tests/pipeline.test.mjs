@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { createPipeline } from "../npm/src/index.js";
 import { Peer } from "../npm/src/threads.js";
+import "./end.mjs";
 import { bitsOf, codeOf, generator, NO_SLOTS, rowOf } from "./helpers.mjs";
 
 const MODES = ["shared", "copy"];
@@ -199,6 +200,35 @@ for (const workers of [1, 3]) {
   });
 }
 
+for (const workers of [1, 3]) {
+  test(`rows that change together change their metadata too, ${workers} workers`, async () => {
+    const pipeline = await createPipeline({ dim: 2, capacity: 6, mode: "shared", workers });
+    const row = new Float32Array(2);
+    for (let at = 0; at < 6; at += 1) pipeline.insert(`${at}`, row, { k: `v${at}` });
+    const slots = [0, 1, 3, 5];
+    const rows = Float32Array.from({ length: 8 }, (_, lane) => lane + 1);
+    pipeline.updateMany(slots, rows, [{ l: "w" }, null, { k: null, m: "x".repeat(300) }, {}]);
+    await assertIdentical(pipeline);
+    const expected = [{ k: "v0", l: "w" }, { k: "v1" }, { m: "x".repeat(300) }, { k: "v5" }];
+    for (const [at, slot] of slots.entries()) {
+      assert.deepEqual(await pipeline.metadata(slot), expected[at]);
+      const found = new Float32Array((await pipeline.row(slot)).buffer);
+      assert.deepEqual(found, rows.slice(2 * at, 2 * at + 2));
+    }
+    if (workers === 1) assert.equal(pipeline.positions()[0].sequence, 7n, "one record");
+    const before = pipeline.positions();
+    const refused = (code, metadata) =>
+      assert.throws(() => pipeline.updateMany(slots, rows, metadata), { code });
+    refused("METADATA", [{ k: "v" }]);
+    refused("METADATA", [null, null, null, null, { k: "v" }]);
+    refused("METADATA", [null, { "": "v" }, null, null]);
+    pipeline.updateMany([], new Float32Array(0));
+    assert.deepEqual(pipeline.positions(), before);
+    await assertIdentical(pipeline);
+    await pipeline.close();
+  });
+}
+
 test("without a process stage the replica reads capture's ring", async () => {
   const options = { dim: 4, capacity: 4, mode: "shared", process: "none" };
   const pipeline = await createPipeline(options);
@@ -247,6 +277,7 @@ test("the write hooks run in another thread that has the handle", async () => {
     import(workerData.url).then(async ({ openWriter }) => {
       const writer = await openWriter(workerData.handle);
       writer.insert("a", new Float32Array(4).fill(2), { k: "v" });
+      writer.updateMany([], new Float32Array(0));
       while (writer.appliedCount() !== writer.count);
       parentPort.postMessage(writer.position());
     });`;

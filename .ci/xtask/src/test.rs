@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::summary::{self, Check};
-use crate::{browser, component, instructions, loom, setup, shell, targets, wasm};
+use crate::{browser, component, instructions, loom, setup, shell, targets, wasm, wasm_replay};
 
 pub(crate) const CHECKS: &[Check] = &[
     Check {
@@ -102,13 +102,14 @@ fn lz4_alloc() -> Result<u32> {
     shell::run_tests(cargo.args(["--features", "lz4_flex/alloc"]))
 }
 
-/// The npm package's tests, then the core's checks that need no operating system.
+/// The npm package's tests, a replay of the sample streams, then the core's checks that need no
+/// operating system.
 pub(crate) fn wasm_in_node() -> Result<u32> {
     setup::meet(&[&setup::NODE])?;
     wasm::build()?;
     let mut node = shell::command("node");
     node.args(["--test", "--test-reporter=tap"]);
-    let package = shell::run_tests(node.args(wasm::test_files()?))?;
+    let package = shell::run_tests(node.args(wasm::test_files()?))? + wasm_replay::test()?;
     let modules = wasm::build_checks()?;
     let mut node = shell::command("node");
     node.args(["--test-reporter=tap", ".ci/no-os/run.mjs"]);

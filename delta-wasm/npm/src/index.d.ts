@@ -182,8 +182,15 @@ export declare class Pipeline {
   /** Returns the slot: the count of inserts before it. */
   insert(id: string | Uint8Array, row: Bytes, metadata?: MetadataChanges): number;
   update(slot: number, row: Bytes, metadata?: MetadataChanges): void;
-  /** New rows, one behind another, of distinct slots: one record a worker. */
-  updateMany(slots: ArrayLike<number> & Iterable<number>, rows: ArrayBufferView): void;
+  /**
+   * New rows, one behind another, of distinct slots, and changes of their metadata in the same
+   * order, `null` where there are none: one record a worker.
+   */
+  updateMany(
+    slots: ArrayLike<number> & Iterable<number>,
+    rows: ArrayBufferView,
+    metadata?: Iterable<MetadataChanges | null>,
+  ): void;
   delete(slot: number): void;
   /** The time that the following records carry, microseconds since the Unix epoch. */
   setTime(timestampUs: bigint | number): void;
@@ -234,7 +241,12 @@ export declare class Writer {
   waitApplied(seen: number, timeoutMs: number): string;
   insert(id: string | Uint8Array, row: Bytes, metadata?: MetadataChanges): number;
   update(slot: number, row: Bytes, metadata?: MetadataChanges): void;
-  updateMany(slots: Iterable<number>, rows: Bytes): void;
+  /** As {@link Pipeline.updateMany}. */
+  updateMany(
+    slots: Iterable<number>,
+    rows: Bytes,
+    metadata?: Iterable<MetadataChanges | null>,
+  ): void;
   delete(slot: number): void;
   start(): void;
   end(recordCount: bigint | number): void;

@@ -10,7 +10,7 @@ import {
   Plan,
   ringOccupancy,
 } from "./memory.js";
-import { idBytes, metadataSection } from "./metadata.js";
+import { idBytes, metadataSection, sectionsOfRows } from "./metadata.js";
 import { compile, variantOf } from "./modules.js";
 import { planApply } from "./replica.js";
 import { CaptureStage, contextSize, ProcessStage } from "./stages.js";
@@ -291,8 +291,15 @@ class Writer {
     this.#captured();
   }
 
-  updateMany(slots, rows) {
-    this.stage.updateMany(slots, rows);
+  updateMany(slots, rows, metadata) {
+    const numbers = Array.from(slots);
+    this.updateRows(numbers, rows, sectionsOfRows(metadata, numbers.length));
+  }
+
+  /** As `updateMany`, of metadata that is checked and encoded. */
+  updateRows(slots, rows, sections) {
+    if (slots.length === 0) return;
+    this.stage.updateMany(slots, rows, sections);
     this.#captured();
   }
 

@@ -61,6 +61,16 @@ export function metadataSection(changes) {
   return Uint8Array.from(out);
 }
 
+/** Sections of `count` rows, empty where there are no changes; none at all for no metadata. */
+export function sectionsOfRows(metadata, count) {
+  const sections = Array.from(metadata ?? [], (changes) => metadataSection(changes));
+  if (sections.length !== 0 && sections.length !== count) {
+    const message = `metadata for ${sections.length} of ${count} rows: pass null for a row without`;
+    throw new DeltaError("METADATA", message);
+  }
+  return sections;
+}
+
 /** Pairs of bytes as an object of strings; bytes that are no UTF-8 become U+FFFD. */
 export function metadataObject(pairs) {
   return Object.fromEntries(

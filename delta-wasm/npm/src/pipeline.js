@@ -2,6 +2,7 @@
 
 import { DeltaError } from "./errors.js";
 import { CopyLane, RING_BYTES, RING_SLOTS, SharedLane, STAGING_MIN } from "./lanes.js";
+import { sectionsOfRows } from "./metadata.js";
 import { features } from "./modules.js";
 import { checkCounts, checkRing, storeOptions } from "./replica.js";
 import { bytesOf, checkSlot } from "./stages.js";
@@ -70,10 +71,11 @@ export class Pipeline {
     lane.sent();
   }
 
-  /** Updates many rows, as one record where there is one lane; all or none of a lane's. */
-  updateMany(slots, rows) {
+  /** Updates many entities, as one record where there is one lane; all or none of a lane's. */
+  updateMany(slots, rows, metadata) {
     const lanes = this.#writable();
     const numbers = Array.from(slots, checkSlot);
+    const sections = sectionsOfRows(metadata, numbers.length);
     const bytes = bytesOf(rows, "rows");
     const size = bytes.length / Math.max(numbers.length, 1);
     lanes.forEach((lane, number) => {
@@ -81,7 +83,9 @@ export class Pipeline {
       if (chosen.length === 0) return;
       const local = chosen.map((at) => this.#local(numbers[at]));
       const row = (at) => bytes.subarray(at * size, (at + 1) * size);
-      lane.writer.updateMany(local, lanes.length === 1 ? bytes : joined(chosen.map(row)));
+      const rowsOf = lanes.length === 1 ? bytes : joined(chosen.map(row));
+      const sectionsOf = sections.length === 0 ? sections : chosen.map((at) => sections[at]);
+      lane.writer.updateRows(local, rowsOf, sectionsOf);
       lane.sent();
     });
   }

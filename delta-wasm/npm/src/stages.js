@@ -228,7 +228,8 @@ export class CaptureStage extends Stage {
     this.call("update", slot, rowAt, pairsAt, pairs.length);
   }
 
-  updateMany(slots, rows) {
+  /** `sections`: each row's changes of metadata, perhaps empty; without any no metadata changes. */
+  updateMany(slots, rows, sections = []) {
     const bytes = bytesOf(rows, "rows");
     const numbers = Uint32Array.from(slots, checkSlot);
     const { dim } = this.layout;
@@ -240,10 +241,18 @@ export class CaptureStage extends Stage {
     const tensorAt = slotsAt + aligned(4 * numbers.length);
     const offset = tensorAt + 32 - this.place.staging;
     const rowsAt = this.put(bytes, offset);
+    const sectionsAt = rowsAt + aligned(bytes.length);
+    let end = sectionsAt;
+    for (const section of sections) {
+      const size = Uint32Array.of(section.length);
+      end = this.put(new Uint8Array(size.buffer), end - this.place.staging) + 4;
+      end = this.put(section, end - this.place.staging) + section.length;
+    }
     this.view.setBigUint64(tensorAt, BigInt(rowsAt), true);
     const fields = [1, 2, numbers.length, dim, 0, 0];
     fields.forEach((field, index) => this.view.setUint32(tensorAt + 8 + 4 * index, field, true));
-    this.call("update_many", slotsAt, numbers.length, tensorAt);
+    const many = [slotsAt, numbers.length, tensorAt];
+    this.call("update_many", ...many, sectionsAt, end - sectionsAt);
   }
 
   delete(slot) {

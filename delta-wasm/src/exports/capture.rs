@@ -4,6 +4,7 @@
 use super::position_words;
 use crate::context;
 use crate::stage::capture::CaptureStage;
+use crate::stage::many::ManyPlaces;
 use crate::tensor::Tensor;
 
 /// Bytes of a context; it begins at a multiple of 128.
@@ -66,16 +67,26 @@ pub extern "C" fn delta_capture_update(
 }
 
 /// Captures new rows of the `count` slots whose numbers (u32) stand at `slots` as one record; the
-/// descriptor at `tensor` says where the rows are. All of them, or none. O(count x dim).
+/// descriptor at `tensor` says where the rows are. The `sections_size` bytes at `sections` are
+/// changes of metadata: of each row the size (u32) of a plain section, and the section; no bytes:
+/// of none. All of them, or none. O(count x dim + metadata).
 #[unsafe(no_mangle)]
 pub extern "C" fn delta_capture_update_many(
     context: usize,
     slots: usize,
     count: usize,
     tensor: usize,
+    sections: usize,
+    sections_size: usize,
 ) -> i32 {
     context::call(context, |stage: &mut CaptureStage| {
-        stage.update_many(slots, count, tensor).map(|()| 0)
+        let places = ManyPlaces {
+            slots,
+            count,
+            tensor,
+            sections: (sections, sections_size),
+        };
+        stage.update_many(places).map(|()| 0)
     })
 }
 

@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     reason = "helpers outside of a test function, which the lints' exception for tests misses"
 )]
 
@@ -194,6 +195,83 @@ fn a_refused_call_returns_its_code_and_leaves_numbers() {
     assert_eq!(search(apply.staging, 1, 3, 0), -14);
     assert_eq!(search(apply.staging, 1, 0, 4), -15);
     assert_eq!(apply::delta_apply_is_deleted(apply.context, 0), -46);
+}
+
+/// Inserts two entities, then changes their rows at once: to 1 and 2 in every component, with
+/// `sections` at the end of the staging area.
+fn update_two(host: &Host, sections: &[u8]) -> i32 {
+    assert_eq!(insert(host, [0; DIM]), 0);
+    assert_eq!(insert(host, [0; DIM]), 1);
+    let (slots, tensor, rows) = (host.staging, host.staging + 16, host.staging + 48);
+    put(slots, bytemuck::cast_slice(&[0_u32, 1]));
+    let dim = DIM as u32;
+    let fields = [rows as u32, (rows >> 32) as u32, 1, 2, 2, dim, 0, 0];
+    put(tensor, bytemuck::cast_slice(&fields));
+    put(rows, bytemuck::cast_slice(&[[1.0_f32; DIM], [2.0; DIM]]));
+    let place = rows + 8 * DIM;
+    put(place, sections);
+    let size = sections.len();
+    capture::delta_capture_update_many(host.context, slots, 2, tensor, place, size)
+}
+
+#[test]
+fn rows_that_change_together_change_their_metadata_too() {
+    let Stages {
+        capture,
+        process,
+        apply,
+    } = stages();
+    // `k` goes and `l` comes in the first; nothing in the second.
+    assert_eq!(
+        update_two(&capture, b"\x07\0\0\0\x01k\0\x01l\x02w\0\0\0\0"),
+        0
+    );
+    assert_eq!(process::delta_process_relay(process.context, 9), 3);
+    assert_eq!(apply::delta_apply_poll(apply.context, 9), 3);
+    let position = capture.position(capture::delta_capture_position);
+    assert_eq!(apply.position(apply::delta_apply_position), position);
+    assert_eq!(apply::delta_apply_digest(apply.context, apply.staging), 0);
+    assert_eq!(get(apply.staging), position[2].to_le_bytes());
+    for (slot, pair) in [
+        (0, b"\x01\0\0\0l\x01\0\0\0w"),
+        (1, b"\x01\0\0\0k\x01\0\0\0v"),
+    ] {
+        let size = apply::delta_apply_metadata(apply.context, slot, apply.staging, 64);
+        assert_eq!((size, get(apply.staging)), (10, *pair));
+    }
+}
+
+#[test]
+fn sections_that_are_not_one_a_row_are_refused() {
+    let sections: [&[u8]; 6] = [
+        b"\0\0\0\0",
+        b"\0\0\0\0\0\0\0",
+        b"\0\0\0\0\x05\0\0\0\x01l\x02w",
+        b"\xff\xff\xff\xff\0\0\0\0",
+        b"\0\0\0\0\0\0\0\0\0",
+        b"\x02\0\0\0\x01l\0\0\0\0",
+    ];
+    for sections in sections {
+        let Stages { capture, .. } = stages();
+        assert_eq!(update_two(&capture, sections), -50, "{sections:?}");
+        let [_, sequence, _] = capture.position(capture::delta_capture_position);
+        assert_eq!(sequence, 2);
+    }
+}
+
+#[test]
+fn metadata_of_rows_that_change_together_has_room_for_all_or_is_refused() {
+    let Stages { capture, .. } = stages();
+    let section = |size: usize| {
+        let value = [b"\x01l".as_slice(), &[0x80 | (size + 1) as u8 & 0x7f, 3]].concat();
+        let section = [value, vec![7; size]].concat();
+        [&(section.len() as u32).to_le_bytes()[..], &section].concat()
+    };
+    // Each would fit the 1,024 bytes on its own.
+    let sections = [section(500), section(500)].concat();
+    assert_eq!(update_two(&capture, &sections), -51);
+    let [_, sequence, _] = capture.position(capture::delta_capture_position);
+    assert_eq!(sequence, 2);
 }
 
 #[test]

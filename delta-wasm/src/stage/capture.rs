@@ -1,6 +1,7 @@
 //! Capture: the primary's rows, and the write hooks that put their changes into a ring.
 
 use delta_core::kernel::diff;
+use delta_core::payload::batch::RowUpdate;
 use delta_core::payload::metadata::{MetadataChanges, MetadataEdit, MetadataError};
 use delta_core::pipeline::batch::BatchError;
 use delta_core::pipeline::capture::{Capture, CaptureError};
@@ -8,6 +9,7 @@ use delta_core::pipeline::sequencer::{Position, Sequencer};
 use delta_core::ring::RawMem;
 use delta_core::store::{Replica, SliceStore, StoreError};
 
+use super::many::{Change, Many, ManyPlaces};
 use super::rings;
 use crate::context::Stage;
 use crate::error::{self, CallError, Details, Fault};
@@ -15,13 +17,9 @@ use crate::layout::Layout;
 use crate::memory::{Staging, cast, cast_mut};
 use crate::notify::HostWait;
 use crate::tables;
-use crate::tensor::Tensor;
 
 /// Most pairs of metadata that one call changes.
 const PAIRS_MAX: usize = 128;
-/// Bytes of a batch before its entries, and before the values of each.
-const BATCH_PREFIX_SIZE: usize = 8;
-const ENTRY_PREFIX_SIZE: usize = 12;
 
 /// Why a change was not captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,37 +179,45 @@ impl CaptureStage {
         Ok(())
     }
 
-    /// Captures the new rows of `count` slots as one record. `slots` is the address of their
-    /// numbers, `tensor` that of the descriptor of their rows. All, or none.
-    pub(crate) fn update_many(
-        &mut self,
-        slots: usize,
-        count: usize,
-        tensor: usize,
-    ) -> Result<(), CaptureFault> {
+    /// Captures new rows of several slots, and changes of their metadata, as one record. All, or
+    /// none.
+    pub(crate) fn update_many(&mut self, places: ManyPlaces) -> Result<(), CaptureFault> {
         let Self {
             staging,
             primary,
             capture,
         } = self;
-        let dim = primary.dim() as usize;
-        let slots = staging.words(slots, count)?;
-        let rows = Tensor::read_rows(staging, tensor, primary.dim())?;
-        let needed = count.saturating_mul(dim);
-        if rows.len() != needed {
-            let (needed, given) = (needed.saturating_mul(4), size_of_val(rows));
-            return Err(CallError::OutputTooSmall { needed, given }.into());
+        let many = Many::read(staging, places, primary.dim())?;
+        let mut promised = 0;
+        for Change { slot, metadata, .. } in many.changes() {
+            promised = primary.reserve_more_attributes(slot, metadata, promised)?;
         }
-        let entry = ENTRY_PREFIX_SIZE + size_of::<f32>() * dim;
-        let size_max = BATCH_PREFIX_SIZE.saturating_add(entry.saturating_mul(count));
-        let mut batch = capture.batch(size_max)?;
-        for (slot, new) in slots.iter().zip(rows.chunks_exact(dim)) {
-            let old = primary.row(*slot).unwrap_or(new);
-            batch.update(*slot, old, new)?;
+        let mut batch = capture.batch(many.payload_size_max())?;
+        for Change {
+            slot,
+            row,
+            metadata,
+        } in many.changes()
+        {
+            let old = primary.row(slot).unwrap_or(row);
+            with_edits(primary, slot, metadata, |edits| {
+                Ok(batch.update_with_metadata(&RowUpdate {
+                    slot,
+                    old,
+                    new: row,
+                    metadata: edits,
+                })?)
+            })?;
         }
         batch.commit()?;
-        for (slot, new) in slots.iter().zip(rows.chunks_exact(dim)) {
-            primary.row_mut(*slot).copy_from_slice(new);
+        for Change {
+            slot,
+            row,
+            metadata,
+        } in many.changes()
+        {
+            primary.row_mut(slot).copy_from_slice(row);
+            primary.change_metadata(slot, metadata);
         }
         Ok(())
     }

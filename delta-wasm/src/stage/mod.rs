@@ -4,6 +4,8 @@
 pub(crate) mod apply;
 #[cfg(feature = "capture")]
 pub(crate) mod capture;
+#[cfg(feature = "capture")]
+pub(crate) mod many;
 #[cfg(feature = "process")]
 pub(crate) mod process;
 mod rings;
