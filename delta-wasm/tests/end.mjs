@@ -1,5 +1,5 @@
-// Ends the process after a file's last test. The workers of a test that failed run on, and would keep
-// the failure from being reported.
+// Ends the process after a file's last test. The workers of a test that failed run on, and would
+// keep the failure from being reported.
 
 import { after } from "node:test";
 

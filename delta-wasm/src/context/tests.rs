@@ -1,10 +1,10 @@
-//! That nothing gets at a stage while a call of it runs: Miri sees a second reference to it, and two
+//! That nothing gets at a stage while a call of it runs: Miri sees a second reference to it, and
 //! threads that meet in it.
 #![expect(
     unsafe_code,
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "writes layouts as a host does, in helpers, which the lints' exception for tests misses"
+    reason = "writes layouts as a host does; helpers, which the lints' exception for tests misses"
 )]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

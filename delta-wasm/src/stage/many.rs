@@ -117,7 +117,8 @@ impl<'a> Many<'a> {
     }
 }
 
-/// Takes a section and its size off the front of `rest`; `None`, and `rest` as it was, if it is cut.
+/// Takes a section and its size off the front of `rest`; `None` if it is cut, and `rest` is as it
+/// was.
 fn next_section<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (size, behind) = rest.split_first_chunk::<4>()?;
     let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
