@@ -1,11 +1,6 @@
 //! That nothing gets at a stage while a call of it runs: Miri sees a second reference to it, and
 //! threads that meet in it.
-#![expect(
-    unsafe_code,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "writes layouts as a host does; helpers, which the lints' exception for tests misses"
-)]
+#![expect(unsafe_code, reason = "writes layouts, as a host does")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
