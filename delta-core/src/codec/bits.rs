@@ -119,6 +119,12 @@ impl<'a> BitReader<'a> {
         bits
     }
 
+    /// Bits taken.
+    #[inline]
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     /// More bits were taken than there are.
     #[inline]
     pub(super) fn is_beyond(&self) -> bool {
@@ -132,6 +138,91 @@ impl<'a> BitReader<'a> {
         let rest = self.bytes.get(self.at.div_ceil(8)..)?;
         let padding = self.bytes.get(self.at / 8).copied().unwrap_or(0) >> (self.at % 8);
         (self.at.is_multiple_of(8) || padding == 0).then_some(rest)
+    }
+}
+
+/// Bits at hand, for takers that wait for nothing else: what comes next is loaded before it is
+/// known how many bits are taken. Beyond the end of the bytes there are zeros.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BitWindow<'a> {
+    bytes: &'a [u8],
+    /// The byte that the next load begins with.
+    next: usize,
+    /// The bits from the position on; those beyond `count`, too, stand in the bytes, or are 0.
+    bits: u64,
+    /// Bits before `next`, at most 63.
+    count: u32,
+}
+
+impl<'a> BitWindow<'a> {
+    /// The bits from bit `at` on, none of them at hand.
+    #[inline(always)]
+    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
+        let mut window = Self {
+            bytes,
+            next: 0,
+            bits: 0,
+            count: 0,
+        };
+        window.load(at);
+        window
+    }
+
+    /// Loads bits anew.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "below 8")]
+    fn load(&mut self, at: usize) {
+        self.bits = bits_at(self.bytes, at);
+        self.count = 56 | (at.wrapping_neg() % 8) as u32;
+        self.next = at.saturating_add(self.count as usize) / 8;
+    }
+
+    /// Has at least 56 bits at hand.
+    #[inline(always)]
+    pub(super) fn fill(&mut self) {
+        match self
+            .bytes
+            .get(self.next..)
+            .unwrap_or_default()
+            .first_chunk()
+        {
+            Some(word) => {
+                self.bits |= u64::from_le_bytes(*word) << (self.count % 64);
+                self.next += ((63 - self.count % 64) / 8) as usize;
+                self.count |= 56;
+            }
+            None => self.load(self.position()),
+        }
+    }
+
+    /// The next bits.
+    #[inline(always)]
+    pub(super) fn bits(&self) -> u64 {
+        self.bits
+    }
+
+    /// Takes `count` of the bits that are at hand.
+    #[inline(always)]
+    pub(super) fn skip(&mut self, count: u32) {
+        self.bits >>= count % 64;
+        self.count = self.count.wrapping_sub(count);
+    }
+
+    /// Bits taken.
+    #[inline(always)]
+    fn position(&self) -> usize {
+        self.next
+            .saturating_mul(8)
+            .saturating_sub(self.count as usize)
+    }
+
+    /// Reads on from here.
+    #[inline(always)]
+    pub(super) fn reader(&self) -> BitReader<'a> {
+        BitReader {
+            bytes: self.bytes,
+            at: self.position(),
+        }
     }
 }
 

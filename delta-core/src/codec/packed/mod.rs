@@ -18,12 +18,12 @@ mod tails;
 
 use super::{
     ValuesError,
-    bits::{BitReader, bits_at},
+    bits::{BitWindow, bits_at},
     survey::Block,
 };
 use pack::{compress, pack};
 use scale::Scale;
-use tables::ESCAPE;
+use tables::{ESCAPE, FOUND_MAX};
 
 /// Components that are worked on at a time; a mask of them is a `u64`.
 pub(super) const BLOCK: usize = 64;
@@ -134,25 +134,26 @@ fn store(block: &Numbers, slots: &mut [[u8; 4]]) {
     }
 }
 
+/// Look-ups that the bits at hand are enough for.
+const LOOKS: usize = 5;
+/// Places that their numbers need, and what is written beyond them.
+const SLOTS: usize = LOOKS * FOUND_MAX + 1;
+
 /// Reads what is above the low bits; the bytes behind the codes.
 #[inline(always)]
 fn read_codes<'a>(bytes: &'a [u8], scale: Scale, numbers: &mut [[u8; 4]]) -> Option<&'a [u8]> {
-    /// Codes, of at most 8 bits, that one look at the bits holds.
-    const AT_ONCE: usize = 7;
     let table = scale.table();
-    let mut codes = BitReader::new(bytes);
+    let mut window = BitWindow::new(bytes, 0);
     let mut rest = numbers;
-    while let Some(slots) = rest.first_chunk_mut::<{ 2 * AT_ONCE }>() {
-        let (mut bits, mut taken, mut done) = (codes.peek(), 0, 0_usize);
-        let mut escape = false;
-        for _ in 0..AT_ONCE {
-            let decoded = table.decode(bits);
-            bits >>= decoded.length();
-            taken += decoded.length();
-            // Always `Some`: at most two a round.
-            if let Some([first, second]) = slots.get_mut(done..).and_then(<[_]>::first_chunk_mut) {
-                *first = decoded.first().to_le_bytes();
-                *second = decoded.second().to_le_bytes();
+    while let Some(slots) = rest.first_chunk_mut::<SLOTS>() {
+        window.fill();
+        let (mut done, mut escape) = (0_usize, false);
+        for _ in 0..LOOKS {
+            let decoded = table.decode(window.bits());
+            window.skip(decoded.length());
+            // Always `Some`: at most three a round.
+            if let Some(places) = slots.get_mut(done..).and_then(<[_]>::first_chunk_mut) {
+                *places = decoded.numbers().map(u32::to_le_bytes);
             }
             done += decoded.count();
             if decoded.first() == ESCAPE {
@@ -160,16 +161,17 @@ fn read_codes<'a>(bytes: &'a [u8], scale: Scale, numbers: &mut [[u8; 4]]) -> Opt
                 break;
             }
         }
-        codes.skip(taken);
         if escape && let Some(number) = slots.get_mut(done.wrapping_sub(1)) {
+            let mut codes = window.reader();
             *number = codes.take(32 - scale.low_bits()).to_le_bytes();
+            window = BitWindow::new(bytes, codes.position());
         }
         rest = rest.get_mut(done..)?;
     }
+    let mut codes = window.reader();
     for slot in rest {
-        let decoded = table.decode(codes.peek());
-        codes.skip(decoded.first_length());
-        let mut number = decoded.first();
+        let mut number = table.decode(codes.peek()).first();
+        codes.skip(table.code(number).length());
         if number == ESCAPE {
             number = codes.take(32 - scale.low_bits());
         }

@@ -39,52 +39,50 @@ impl Code {
     }
 }
 
-/// The one or two numbers that the next 8 bits begin with, in one word: a look-up is one load, and
-/// its lowest byte is what the next look-up waits for.
+/// Bits that one look-up takes in.
+const LOOK_BITS: u32 = 10;
+/// Most numbers that one look-up finds.
+pub(super) const FOUND_MAX: usize = 3;
+
+/// The numbers that the next [`LOOK_BITS`] bits begin with, one to three: from the lowest half byte
+/// on, how many bits all their codes have, then each number, and the escape's where there is none.
+/// An escape stands alone.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Decoded(u32);
+pub(super) struct Decoded(u16);
 
 impl Decoded {
-    const fn new(first: u8, first_length: u8, second: u8, length: u8, count: u8) -> Self {
-        let above = (count as u32) << 24 | (first_length as u32) << 28;
-        Self(length as u32 | (first as u32) << 8 | (second as u32) << 16 | above)
-    }
-
-    /// Bits of the codes of all numbers that were found, 1..=8.
+    /// Bits of the codes of all numbers that were found, 1..=10.
     #[inline(always)]
     pub(super) fn length(self) -> u32 {
-        self.0 & 0x3f
+        (self.0 & 0xf).into()
     }
 
     /// The first number, 0..=15; [`ESCAPE`] stands alone.
     #[inline(always)]
     pub(super) fn first(self) -> u32 {
-        self.0 >> 8 & 0xff
+        (self.0 >> 4 & 0xf).into()
     }
 
-    /// The second one, 0..=14, if there are two.
+    /// The numbers, those that were not found meaning nothing, and one more.
     #[inline(always)]
-    pub(super) fn second(self) -> u32 {
-        self.0 >> 16 & 0xff
+    pub(super) fn numbers(self) -> [u32; FOUND_MAX + 1] {
+        let all = u32::from(self.0);
+        [all >> 4 & 0xf, all >> 8 & 0xf, all >> 12, 0]
     }
 
-    /// Numbers that were found, 1 or 2.
+    /// How many were found.
     #[inline(always)]
     pub(super) fn count(self) -> usize {
-        (self.0 >> 24 & 0xf) as usize
-    }
-
-    /// Bits of the first number's code, 1..=8.
-    #[inline(always)]
-    pub(super) fn first_length(self) -> u32 {
-        self.0 >> 28
+        let has_second = self.0 & 0xf00 != 0xf00;
+        let has_third = self.0 < 0xf000;
+        1 + usize::from(has_second) + usize::from(has_third)
     }
 }
 
 #[derive(Debug)]
 pub(super) struct Table {
     pub(super) codes: [Code; SYMBOLS],
-    pub(super) decoded: [Decoded; 1 << LENGTH_MAX],
+    decoded: [Decoded; 1 << LOOK_BITS],
 }
 
 impl Table {
@@ -99,9 +97,10 @@ impl Table {
     /// What the lowest of `bits` stand for.
     #[inline(always)]
     pub(super) fn decode(&self, bits: u64) -> Decoded {
-        let [low, ..] = bits.to_le_bytes();
+        let [low, high, ..] = bits.to_le_bytes();
+        let look = usize::from(u16::from_le_bytes([low, high])) % self.decoded.len();
         let [first, ..] = self.decoded;
-        self.decoded.get(usize::from(low)).copied().unwrap_or(first)
+        self.decoded.get(look).copied().unwrap_or(first)
     }
 }
 
@@ -151,30 +150,64 @@ impl Table {
         }
         Self {
             codes,
-            decoded: pairs(&single),
+            decoded: looks(&single),
         }
     }
 }
 
-/// Two codes where both lie in the 8 bits, the second of them no escape.
+/// As many codes as lie in the bits of a look, up to three, none of them an escape but the first.
 #[expect(
     clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
     reason = "runs in constants alone, where an index out of range does not compile"
 )]
-const fn pairs(single: &[(u8, u8); 1 << LENGTH_MAX]) -> [Decoded; 1 << LENGTH_MAX] {
-    let mut pairs = [Decoded(0); 1 << LENGTH_MAX];
+const fn looks(single: &[(u8, u8); 1 << LENGTH_MAX]) -> [Decoded; 1 << LOOK_BITS] {
+    const NONE: u16 = ESCAPE as u16;
+    let mut looks = [Decoded(0); 1 << LOOK_BITS];
     let mut bits = 0;
-    while bits < pairs.len() {
-        let (first, first_length) = single[bits];
-        let (second, second_length) = single[bits >> first_length];
-        let length = first_length + second_length;
-        let escapes = first as u32 == ESCAPE || second as u32 == ESCAPE;
-        pairs[bits] = if length as u32 <= LENGTH_MAX && !escapes {
-            Decoded::new(first, first_length, second, length, 2)
-        } else {
-            Decoded::new(first, first_length, 0, first_length, 1)
-        };
+    while bits < looks.len() {
+        let (first, mut length) = single[bits % single.len()];
+        let mut numbers = [first as u16, NONE, NONE];
+        let mut found = 1;
+        while found < FOUND_MAX && numbers[found - 1] != NONE {
+            let (next, next_length) = single[bits >> length & (single.len() - 1)];
+            if next as u16 == NONE || (length + next_length) as u32 > LOOK_BITS {
+                break;
+            }
+            numbers[found] = next as u16;
+            length += next_length;
+            found += 1;
+        }
+        let [first, second, third] = numbers;
+        looks[bits] = Decoded(length as u16 | first << 4 | second << 8 | third << 12);
         bits += 1;
     }
-    pairs
+    looks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, ESCAPE, FOUND_MAX, LOOK_BITS};
+
+    #[test]
+    fn a_look_finds_what_its_codes_say_one_by_one() {
+        for table in &ALL {
+            for bits in 0..1_u64 << LOOK_BITS {
+                let decoded = table.decode(bits | 1 << 60);
+                let (mut length, mut left) = (0, bits);
+                for (place, number) in decoded.numbers().into_iter().enumerate() {
+                    let code = table.code(number);
+                    if place == decoded.count() {
+                        break;
+                    }
+                    assert_eq!(left & ((1 << code.length()) - 1), code.bits().into());
+                    assert!(number < ESCAPE || decoded.count() == 1);
+                    left >>= code.length();
+                    length += code.length();
+                }
+                assert_eq!(decoded.length(), length);
+                assert!(length <= LOOK_BITS && (1..=FOUND_MAX).contains(&decoded.count()));
+            }
+        }
+    }
 }
