@@ -135,7 +135,7 @@ fn store(block: &Numbers, slots: &mut [[u8; 4]]) {
 }
 
 /// Look-ups that the bits at hand are enough for.
-const LOOKS: usize = 5;
+const LOOKS: usize = 6;
 /// Places that their numbers need, and what is written beyond them.
 const SLOTS: usize = LOOKS * FOUND_MAX + 1;
 

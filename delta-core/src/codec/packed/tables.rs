@@ -40,7 +40,7 @@ impl Code {
 }
 
 /// Bits that one look-up takes in.
-const LOOK_BITS: u32 = 10;
+const LOOK_BITS: u32 = 9;
 /// Most numbers that one look-up finds.
 pub(super) const FOUND_MAX: usize = 3;
 
@@ -51,7 +51,7 @@ pub(super) const FOUND_MAX: usize = 3;
 pub(super) struct Decoded(u16);
 
 impl Decoded {
-    /// Bits of the codes of all numbers that were found, 1..=10.
+    /// Bits of the codes of all numbers that were found, 1..=9.
     #[inline(always)]
     pub(super) fn length(self) -> u32 {
         (self.0 & 0xf).into()
