@@ -333,23 +333,22 @@ impl Packed<'_> {
                 codecs.has(Tag::GridFromZero) || lossy && codecs.has(Tag::StepsFromZero)
             }
         };
-        let (rows, survey, relative) = match base {
-            Base::Row(old) if has(true) => {
-                let rows = Rows::new(old, new);
-                let survey = Survey::new(rows, changed);
-                // What is nearer to zero than to the old row.
-                if survey.magnitude < survey.difference && has(false) {
-                    (Rows::from_zero(new), survey.against_zero(new.len()), false)
-                } else {
-                    (rows, survey, true)
-                }
-            }
+        let mut relative = true;
+        let (mut rows, written) = match base {
+            Base::Row(old) if has(true) => (Rows::new(old, new), changed),
             _ if has(false) => {
-                let rows = Rows::from_zero(new);
-                (rows, Survey::new(rows, new.len()), false)
+                relative = false;
+                (Rows::from_zero(new), new.len())
             }
             _ => return None,
         };
+        let mut survey = Survey::new(rows, written);
+        // What is nearer to zero than to the old row.
+        if survey.magnitude < survey.difference && has(false) {
+            rows = Rows::from_zero(new);
+            survey = survey.against_zero(new.len());
+            relative = false;
+        }
         let (grid_tag, steps_tag) = if relative {
             (Tag::Grid, Tag::Steps)
         } else {
@@ -367,14 +366,13 @@ impl Packed<'_> {
         } else {
             None
         };
-        match (steps, grid) {
-            (Some(steps), Some(grid)) if grid.bits <= steps.bits => {
-                Some((grid_tag, grid.write(out)?))
-            }
-            (Some(steps), _) => Some((steps_tag, steps.write(out)?)),
-            (None, Some(grid)) => Some((grid_tag, grid.write(out)?)),
-            (None, None) => None,
+        // Each is written in one place: what writes is large, and compiled into this function.
+        if let Some(grid) = grid
+            && steps.as_ref().is_none_or(|steps| grid.bits <= steps.bits)
+        {
+            return Some((grid_tag, grid.write(out)?));
         }
+        Some((steps_tag, steps?.write(out)?))
     }
 }
 
