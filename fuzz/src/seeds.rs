@@ -172,12 +172,15 @@ fn codec_rows() -> Vec<Vec<u8>> {
     };
     let mut seeds = Vec::new();
     for (codecs, kind) in [
-        (0x7f, 0),
-        (0x7f, 4),
-        (8, 8),
-        (16, 0x42),
-        (0x20, 0x7c),
-        (0x40, 3),
+        (0xff, 0),
+        (0xff, 4),
+        (4, 8),
+        (8, 0x42),
+        (0x10, 0x7c),
+        (0x20, 3),
+        (0x40, 0x41),
+        (0x80, 0x4d),
+        (0xff, 0xe5),
     ] {
         for bound in [0, 0x3b44_u16] {
             let [low, high] = bound.to_le_bytes();

@@ -34,7 +34,7 @@ const STAGES: [Stage; 3] = [
     Stage {
         name: "capture",
         page: 1,
-        bytes_max: 128 * 1024,
+        bytes_max: 132 * 1024,
     },
     Stage {
         name: "process",
@@ -44,7 +44,7 @@ const STAGES: [Stage; 3] = [
     Stage {
         name: "apply",
         page: 3,
-        bytes_max: 124 * 1024,
+        bytes_max: 128 * 1024,
     },
 ];
 

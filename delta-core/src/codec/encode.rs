@@ -1,8 +1,8 @@
 //! The choice of the smallest codec.
 
 use super::{
-    Bound, EncodeError, Tag,
-    packed::{grid, steps},
+    Base, EncodeError, Encoding, Tag,
+    packed::{grid, ranks, steps},
     sparse::SparseWriter,
     survey::{Rows, Survey},
 };
@@ -11,7 +11,7 @@ use crate::{
         diff::{self, DiffError},
         digest::lane_change,
     },
-    simd::{Job, Vector, VectorUnit},
+    simd::{Job, Vector},
 };
 use core::ops::ControlFlow;
 
@@ -19,73 +19,6 @@ use core::ops::ControlFlow;
 #[inline]
 pub const fn encoded_size_max(dim: usize) -> usize {
     dim.saturating_mul(4)
-}
-
-/// What a change is measured against.
-#[derive(Clone, Copy, Debug)]
-pub enum Base<'a> {
-    /// The row before the change.
-    Row(&'a [f32]),
-    /// A row of +0.0, as before an insert.
-    Zero,
-}
-
-/// The codecs that an encoder may use. `raw` is always among them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CodecSet(u16);
-
-impl CodecSet {
-    /// All of them.
-    pub const ALL: Self = Self(u16::MAX);
-    /// Those whose values can be applied to any row.
-    pub const ABSOLUTE: Self = Self::PLAIN.with(Tag::GridFromZero).with(Tag::StepsFromZero);
-    /// `same`, `raw` and `sparse`.
-    pub const PLAIN: Self = Self(1 << Tag::Same as u16 | 1 << Tag::Raw as u16).with(Tag::Sparse);
-    /// `same` and `raw`.
-    pub const RAW: Self = Self(1 << Tag::Same as u16 | 1 << Tag::Raw as u16);
-
-    /// Those that set a whole row, whatever it was.
-    pub const WHOLE: Self = Self(1 << Tag::Raw as u16)
-        .with(Tag::GridFromZero)
-        .with(Tag::StepsFromZero);
-
-    /// This set and another codec.
-    #[must_use]
-    pub const fn with(self, tag: Tag) -> Self {
-        Self(self.0 | 1 << tag as u16)
-    }
-
-    /// The codecs in both sets.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// Whether a codec is in the set.
-    #[inline]
-    pub const fn has(self, tag: Tag) -> bool {
-        self.0 & 1 << tag as u16 != 0
-    }
-}
-
-/// How rows are encoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Encoding {
-    /// The codecs to choose from.
-    pub codecs: CodecSet,
-    /// How far components may be off; `None`: not at all.
-    pub bound: Option<Bound>,
-    /// What it is computed on; the bytes are the same on all.
-    pub unit: VectorUnit,
-}
-
-impl Encoding {
-    /// Exact, with any codec.
-    pub const EXACT: Self = Self {
-        codecs: CodecSet::ALL,
-        bound: None,
-        unit: VectorUnit::BASELINE,
-    };
 }
 
 /// Encodes the change from `base` to `new` into the front of `out`, exactly, with the codec that
@@ -175,13 +108,20 @@ pub(crate) fn encode_summed(
     };
     // What is not below raw is raw.
     let below_raw = out.get_mut(..needed.saturating_sub(1)).unwrap_or_default();
+    let mut values = None;
+    let ranks = ranks_plan(encoding, base, new, changed, &mut values);
     let packed = encoding.unit.run(Packed {
         encoding,
         base,
         new,
         changed,
+        bits_max: ranks.as_ref().map_or(f32::INFINITY, |plan| plan.bits),
         out: &mut *below_raw,
     });
+    let packed = match (packed, ranks) {
+        (None, Some(plan)) => plan.write(below_raw).map(|size| (plan.tag(), size)),
+        (packed, _) => packed,
+    };
     // The longer gaps, of two bytes and more, take a byte more for 128 components at most.
     let sparse_size_max = SPARSE_SIZE_MIN * changed + needed / 512;
     if encoding.codecs.has(Tag::Sparse)
@@ -224,11 +164,16 @@ fn many_changes(base: Base<'_>, new: &[f32]) -> Result<Option<usize>, DiffError>
     Ok((SPARSE_SIZE_MIN * changed > at_once).then_some(changed))
 }
 
+/// Components that change.
 fn count_changed(base: Base<'_>, new: &[f32]) -> Result<usize, DiffError> {
     match base {
         Base::Row(old) => diff::count_changed(old, new),
-        Base::Zero => Ok(new.iter().filter(|value| value.to_bits() != 0).count()),
+        Base::Zero => Ok(count_not_zero(new)),
     }
+}
+
+fn count_not_zero(row: &[f32]) -> usize {
+    row.iter().filter(|value| value.to_bits() != 0).count()
 }
 
 /// No change, or so few that sparse values are taken at once, in one pass over the rows that ends
@@ -249,13 +194,76 @@ fn encode_at_once(
     let out = out.get_mut(..size_max).unwrap_or_default();
     let written = write_sparse(base, new, out)?;
     Ok(match written {
-        Some(written) if written.size > 0 => Some(written),
+        Some(written) if written.size > 0 => {
+            Some(write_smaller_ranks(encoding, base, new, written, out)?)
+        }
         // Nothing changes.
         Some(_) if encoding.codecs.has(Tag::Same) => Some(Encoded::new(Tag::Same, 0)),
         _ => None,
     })
 }
 
+#[expect(clippy::cast_precision_loss, reason = "beside an estimate")]
+fn bits_of(bytes: &[u8]) -> f32 {
+    bytes.len() as f32 * 8.0
+}
+
+/// How to encode a change by `ranks`, if the row has few distinct values, for which there is room
+/// in `values` then.
+fn ranks_plan<'r>(
+    encoding: Encoding,
+    base: Base<'r>,
+    new: &'r [f32],
+    changed: usize,
+    values: &'r mut Option<ranks::Values>,
+) -> Option<ranks::Plan<'r>> {
+    let has = |tag| encoding.codecs.has(tag);
+    let (base, row) = match base {
+        Base::Row(old) if has(Tag::Ranks) => (base, old),
+        _ if has(Tag::RanksFromZero) => (Base::Zero, new),
+        _ => return None,
+    };
+    if !ranks::has_repeats(row) {
+        return None;
+    }
+    let values = values.insert(ranks::Values::NEW);
+    ranks::Plan::new(base, new, changed, values)
+}
+
+/// Replaces `sparse`, which stands in `out`, by `ranks` if that is smaller.
+#[inline]
+fn write_smaller_ranks(
+    encoding: Encoding,
+    base: Base<'_>,
+    new: &[f32],
+    sparse: Encoded,
+    out: &mut [u8],
+) -> Result<Encoded, DiffError> {
+    // All components from zero are more than the few that change from a row.
+    let is_for = matches!(base, Base::Zero) || encoding.codecs.has(Tag::Ranks);
+    if sparse.size < RANKS_SPARSE_SIZE_MIN || !is_for {
+        return Ok(sparse);
+    }
+    let changed = count_changed(base, new)?;
+    let mut values = None;
+    let plan = ranks_plan(encoding, base, new, changed, &mut values);
+    let smaller = out.get_mut(..sparse.size - 1).unwrap_or_default();
+    let Some(plan) = plan.filter(|plan| plan.bits < bits_of(smaller)) else {
+        return Ok(sparse);
+    };
+    Ok(match plan.write(smaller) {
+        Some(size) => Encoded {
+            tag: plan.tag(),
+            size,
+            ..sparse
+        },
+        // The plan's size is an estimate.
+        None => write_sparse(base, new, out)?.unwrap_or(sparse),
+    })
+}
+
+/// Sparse values of fewer bytes are not worth an attempt of `ranks`.
+const RANKS_SPARSE_SIZE_MIN: usize = 4 * SPARSE_SIZE_MIN;
 /// Bytes of a sparse change, at least: one of gap and four of value.
 const SPARSE_SIZE_MIN: usize = 5;
 /// Sparse values that are at most this part of the row are taken at once: what another codec could
@@ -299,6 +307,8 @@ struct Packed<'a> {
     new: &'a [f32],
     /// Components that change.
     changed: usize,
+    /// Only what takes fewer bits, about.
+    bits_max: f32,
     out: &'a mut [u8],
 }
 
@@ -319,6 +329,7 @@ impl Packed<'_> {
             base,
             new,
             changed,
+            bits_max,
             out,
             ..
         } = self;
@@ -366,6 +377,8 @@ impl Packed<'_> {
         } else {
             None
         };
+        let steps = steps.filter(|steps| steps.bits < bits_max);
+        let grid = grid.filter(|grid| grid.bits < bits_max);
         // Each is written in one place: what writes is large, and compiled into this function.
         if let Some(grid) = grid
             && steps.as_ref().is_none_or(|steps| grid.bits <= steps.bits)

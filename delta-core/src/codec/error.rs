@@ -31,6 +31,8 @@ pub enum ValuesError {
         /// Offset in the encoded values.
         offset: u32,
     },
+    /// The old row and the values behind it have more distinct values than `ranks` may have.
+    TooManyDistinct,
     /// A change names a component that the row does not have.
     IndexOutOfRange {
         /// The index found.
@@ -76,6 +78,9 @@ impl fmt::Display for ValuesError {
             Self::Parameter { offset } => write!(
                 f,
                 "the values' parameter at byte {offset} is out of range: upgrade this reader"
+            ),
+            Self::TooManyDistinct => f.write_str(
+                "more distinct values than ranks may have: check that both sides have the same row",
             ),
             Self::IndexOutOfRange { index, dim } => write!(
                 f,

@@ -7,11 +7,13 @@
 //! |---|---|---|---|
 //! | `same`, `raw`, `sparse` | yes | yes | no, all, few components change |
 //! | `grid` | yes | from zero | finite rows: small differences, few significant bits |
+//! | `ranks` | yes | from zero | rows of few distinct values, as counters are |
 //! | `steps` | within a bound | from zero | rows of which a bounded error does no harm |
 
 mod bits;
 mod bound;
 mod encode;
+mod encoding;
 mod error;
 pub mod lz4;
 mod packed;
@@ -22,9 +24,10 @@ pub mod varint;
 
 pub use bound::{Bound, BoundError};
 pub(crate) use encode::encode_summed;
-pub use encode::{Base, CodecSet, Encoding, encode, encode_as, encoded_size_max};
+pub use encode::{encode, encode_as, encoded_size_max};
+pub use encoding::{Base, CodecSet, Encoding};
 pub use error::{DecodeError, EncodeError, ValuesError};
-pub use packed::{grid::GridValues, steps::StepsValues};
+pub use packed::{grid::GridValues, ranks::RanksValues, steps::StepsValues};
 pub use values::{ListedChange, RawValues, RowChange, Values};
 
 /// Names a codec on the wire. The discriminants are the wire values.
@@ -46,11 +49,15 @@ pub enum Tag {
     Steps = 5,
     /// Differences from a row of +0.0, within a bound.
     StepsFromZero = 6,
+    /// How far components move among the distinct values of the row.
+    Ranks = 7,
+    /// The same, from a row of +0.0.
+    RanksFromZero = 8,
 }
 
 impl Tag {
     /// The codecs, in the order of their wire values.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Same,
         Self::Raw,
         Self::Sparse,
@@ -58,6 +65,8 @@ impl Tag {
         Self::GridFromZero,
         Self::Steps,
         Self::StepsFromZero,
+        Self::Ranks,
+        Self::RanksFromZero,
     ];
 
     /// The codec of a wire value, `None` for an unknown one.
@@ -76,12 +85,14 @@ impl Tag {
             Self::GridFromZero => "grid-from-zero",
             Self::Steps => "steps",
             Self::StepsFromZero => "steps-from-zero",
+            Self::Ranks => "ranks",
+            Self::RanksFromZero => "ranks-from-zero",
         }
     }
 
     /// The values are a difference from the row before: they apply to no other.
     pub const fn is_relative(self) -> bool {
-        matches!(self, Self::Grid | Self::Steps)
+        matches!(self, Self::Grid | Self::Steps | Self::Ranks)
     }
 
     /// The row after the change is not exactly the writer's.

@@ -165,7 +165,7 @@ fn refuses_too_small_an_output() {
 fn refuses_unknown_tags() {
     for tag in 0..=u8::MAX {
         let known = Tag::from_wire(tag).map(|tag| tag as u8);
-        assert_eq!(known, (tag < 7).then_some(tag));
+        assert_eq!(known, (tag < 9).then_some(tag));
         if known.is_none() {
             let found = tag;
             assert_eq!(
@@ -340,6 +340,8 @@ fn exact_encodings() -> impl Iterator<Item = Encoding> {
         CodecSet::WHOLE,
         CodecSet::RAW.with(Tag::Grid),
         CodecSet::RAW.with(Tag::GridFromZero),
+        CodecSet::RAW.with(Tag::Ranks),
+        CodecSet::RAW.with(Tag::RanksFromZero),
     ];
     sets.into_iter().map(|codecs| Encoding {
         codecs,
@@ -373,6 +375,26 @@ fn near_rows() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
     )
 }
 
+/// Rows of a few values of any bits, of which some components change to these or others.
+fn rows_of_few_values() -> impl Strategy<Value = (Vec<f32>, Vec<f32>)> {
+    let values = vec(any::<u32>().prop_map(f32::from_bits), 1..160);
+    (values, 1..300_usize, any::<[u8; 2]>()).prop_flat_map(|(values, dim, [kept, spread])| {
+        vec((any::<[u8; 3]>(), any::<u32>()), dim).prop_map(move |row| {
+            let few = 1 + usize::from(spread) % values.len();
+            let pairs = row.into_iter().map(|([at, to, dice], any)| {
+                let old = values[usize::from(at) % few];
+                let new = match dice {
+                    _ if dice <= kept => old,
+                    255 => f32::from_bits(any),
+                    _ => values[usize::from(to) % values.len()],
+                };
+                (old, new)
+            });
+            pairs.unzip()
+        })
+    })
+}
+
 #[test]
 fn takes_differences_where_they_are_smaller() {
     let old: Vec<f32> = (0..64_u8).map(|i| f32::from(i) * 0.01 - 0.3).collect();
@@ -390,6 +412,61 @@ fn takes_differences_where_they_are_smaller() {
     new[7] = f32::NAN;
     let (tag, _) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
     assert_eq!(tag, Tag::Raw);
+}
+
+/// Counts of words, as their logarithms: one more of a word is the next value of the row.
+#[test]
+fn counters_are_moves_among_their_values() {
+    let values: Vec<f32> = (0..8_u8).map(|count| f32::from(count).ln_1p()).collect();
+    let old: Vec<f32> = (0..96).map(|i| values[i * 5 % 8]).collect();
+    let mut new = old.clone();
+    // One more of three, one less of one, three more of one.
+    for (at, count) in [(1, 6), (17, 6), (40, 1), (42, 1), (80, 3)] {
+        new[at] = values[count];
+    }
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+    let expected = [
+        6, 0, // table 6, no low bits; no new values, those that change are listed
+        5, 3, 210, 103, 121, 5, // gaps of 1, 15, 22, 1 and 37
+        42, 11, // 1, 1, 1, 0 and 5: moves by 1, 1, 1, -1 and 3
+    ];
+    assert_eq!((tag, &bytes[..]), (Tag::Ranks, &expected[..]));
+    let values = Values::parse(tag as u8, &bytes, dim(&new)).unwrap();
+    assert_eq!(applied(&values, &old).0, new);
+    // From zero the values are sent, once each.
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Zero, &new);
+    assert_eq!((tag, bytes[1]), (Tag::RanksFromZero, 7));
+    assert!(bytes.len() < 96, "{}", bytes.len());
+}
+
+/// A row of as many values as the dictionary takes; another one is refused, on either side.
+#[test]
+fn a_dictionary_takes_128_values() {
+    let old: Vec<f32> = (0..300_u16).map(|i| f32::from(i * 126 / 300)).collect();
+    let distinct = |row: &[f32]| {
+        let mut bits = bits_of(row);
+        bits.sort_unstable();
+        bits.dedup();
+        bits.len()
+    };
+    assert_eq!(distinct(&old), 126);
+    let ranks = Encoding {
+        codecs: CodecSet::RAW.with(Tag::Ranks),
+        ..Encoding::EXACT
+    };
+    let mut new = old.clone();
+    (new[3], new[5], new[250]) = (-1.0, 0.5, 7.0);
+    let (tag, bytes) = encoded_as(ranks, Base::Row(&old), &new);
+    assert_eq!(tag, Tag::Ranks);
+    let values = Values::parse(tag as u8, &bytes, 300).unwrap();
+    assert_eq!(applied(&values, &old).0, new);
+    // A reader with another row, of one value more.
+    let mut other = old.clone();
+    other[9] = 0.25;
+    let refused = values.decode(&other, &mut [0; 12]).map(|_| ());
+    assert_eq!(refused, Err(ValuesError::TooManyDistinct.into()));
+    new[299] = 0.125;
+    assert_eq!(encoded_as(ranks, Base::Row(&old), &new).0, Tag::Raw);
 }
 
 #[test]
@@ -441,6 +518,14 @@ proptest! {
     }
 
     #[test]
+    fn prop_apply_inverts_diff_of_rows_of_few_values((old, new) in rows_of_few_values()) {
+        for encoding in exact_encodings() {
+            apply_inverts_encode(encoding, Base::Row(&old), &old, &new)?;
+            apply_inverts_encode(encoding, Base::Zero, &vec![0.0; new.len()], &new)?;
+        }
+    }
+
+    #[test]
     fn prop_errors_are_bounded((old, new) in near_rows(), bound in 1e-6..1.0_f32) {
         let bound = Bound::new(bound).unwrap();
         let encoding = Encoding { bound: Some(bound), ..Encoding::EXACT };
@@ -468,7 +553,7 @@ proptest! {
 
     #[test]
     fn prop_any_bytes_decode_or_are_refused(
-        tag in 0..8_u8,
+        tag in 0..10_u8,
         bytes in vec(any::<u8>(), 0..120),
         old in any_row(40),
         dim in 1..=40_usize,

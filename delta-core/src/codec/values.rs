@@ -5,6 +5,7 @@ use super::{
     packed::{
         grid::GridValues,
         listing::{Indices, Listing},
+        ranks::RanksValues,
         steps::StepsValues,
     },
     sparse::SparseValues,
@@ -31,6 +32,8 @@ pub enum Values<'a> {
     Grid(GridValues<'a>),
     /// Differences within a bound.
     Steps(StepsValues<'a>),
+    /// Moves among the values of the row.
+    Ranks(RanksValues<'a>),
 }
 
 /// The little-endian bits of all components of a row, at any alignment.
@@ -64,6 +67,9 @@ impl<'a> Values<'a> {
             Tag::Sparse => return SparseValues::parse(bytes, dim).map(Self::Sparse),
             Tag::Grid | Tag::GridFromZero => {
                 return GridValues::parse(bytes, dim, tag == Tag::GridFromZero).map(Self::Grid);
+            }
+            Tag::Ranks | Tag::RanksFromZero => {
+                return RanksValues::parse(bytes, dim, tag == Tag::RanksFromZero).map(Self::Ranks);
             }
             Tag::Steps | Tag::StepsFromZero => {
                 return StepsValues::parse(bytes, dim, tag == Tag::StepsFromZero).map(Self::Steps);
@@ -104,6 +110,8 @@ impl<'a> Values<'a> {
             Self::Grid(_) => Tag::Grid,
             Self::Steps(steps) if steps.is_from_zero() => Tag::StepsFromZero,
             Self::Steps(_) => Tag::Steps,
+            Self::Ranks(ranks) if ranks.is_from_zero() => Tag::RanksFromZero,
+            Self::Ranks(_) => Tag::Ranks,
         }
     }
 
@@ -122,6 +130,7 @@ impl<'a> Values<'a> {
             Self::Sparse(sparse) => sparse.as_bytes(),
             Self::Grid(grid) => grid.as_bytes(),
             Self::Steps(steps) => steps.as_bytes(),
+            Self::Ranks(ranks) => ranks.as_bytes(),
         }
     }
 
@@ -144,6 +153,7 @@ impl<'a> Values<'a> {
             Self::Same | Self::Raw(_) | Self::Sparse(_) => 0,
             Self::Grid(grid) => 4 * grid.listing().count() as usize,
             Self::Steps(steps) => 4 * steps.listing().count() as usize,
+            Self::Ranks(ranks) => 4 * ranks.listing().count() as usize,
         }
     }
 
@@ -184,6 +194,7 @@ impl<'a> Values<'a> {
             Self::Sparse(sparse) => return Ok(RowChange::Sparse(*sparse)),
             Self::Grid(grid) => grid.listing(),
             Self::Steps(steps) => steps.listing(),
+            Self::Ranks(ranks) => ranks.listing(),
         };
         let (needed, given) = (self.scratch_size(), scratch.len());
         let scratch = scratch
@@ -221,6 +232,7 @@ impl Job for Decode<'_> {
         match self.values {
             Values::Grid(grid) => grid.decode(self.old, self.components),
             Values::Steps(steps) => steps.decode(self.old, self.components),
+            Values::Ranks(ranks) => ranks.decode(self.old, self.components),
             _ => Ok(()),
         }
     }

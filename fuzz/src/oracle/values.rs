@@ -1,4 +1,4 @@
-//! Section 4, tags 3 to 6: differences, number by number and bit by bit.
+//! Section 4, tags 3 to 8: differences, number by number and bit by bit.
 
 use super::bytes::Bytes;
 
@@ -87,6 +87,13 @@ impl Packed {
                 return None;
             }
             flags >> 6
+        } else if tag >= 7 {
+            let count = rest.u8()?;
+            rest.take(4 * usize::from(count & 0x7f))?;
+            match (tag, count >> 7) {
+                (7, others) => 1 + others,
+                (_, others) => others,
+            }
         } else {
             let (bound, rms) = (rest.u16()?, rest.u16()?);
             step(bound, rms)?;
@@ -137,6 +144,7 @@ impl Packed {
         };
         let end = match self.tag {
             3 | 4 => self.grid(&indices, &numbers, &mut new, rest)?,
+            7 | 8 => self.ranks(&indices, &numbers, &mut new, rest)?,
             _ => self.steps(&indices, &numbers, &mut new, rest),
         };
         if !end.is_empty() {
@@ -206,6 +214,41 @@ impl Packed {
         rest
     }
 
+    fn ranks<'a>(
+        &self,
+        indices: &[u32],
+        numbers: &[u32],
+        new: &mut [u32],
+        rest: &'a [u8],
+    ) -> Option<&'a [u8]> {
+        let mut fresh = Bytes(&self.bytes[2..]);
+        let mut values: Vec<i64> = new.iter().map(|&bits| place(bits)).collect();
+        for _ in 0..self.bytes[1] & 0x7f {
+            values.push(place(fresh.u32()?));
+        }
+        values.sort_unstable();
+        values.dedup();
+        if values.len() > 128 {
+            return None;
+        }
+        for (&index, &number) in indices.iter().zip(numbers) {
+            let component = &mut new[index as usize];
+            let rank = values.binary_search(&place(*component)).ok()? as i64;
+            let least = u32::from(self.tag == 7);
+            let moved = signed(number.wrapping_add(least));
+            let value = values.get(usize::try_from(rank + i64::from(moved)).ok()?)?;
+            if moved == 0 && self.tag == 7 {
+                return None;
+            }
+            *component = if *value < 0 {
+                1 << 31 | (-1 - value) as u32
+            } else {
+                *value as u32
+            };
+        }
+        Some(rest)
+    }
+
     /// Components that change.
     fn indices(&self) -> Vec<u32> {
         let is_listed = |index: &u32| self.listed.binary_search(index).is_ok();
@@ -215,6 +258,15 @@ impl Packed {
             1 => self.listed.clone(),
             _ => all.filter(|index| !is_listed(index)).collect(),
         }
+    }
+}
+
+/// Where bits stand in the order of values: negative numbers, -0.0 the greatest, below 0.
+fn place(bits: u32) -> i64 {
+    let magnitude = i64::from(bits & 0x7fff_ffff);
+    match bits >> 31 {
+        0 => magnitude,
+        _ => -1 - magnitude,
     }
 }
 

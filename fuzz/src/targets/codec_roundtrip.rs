@@ -22,9 +22,9 @@ pub fn run(input: &[u8]) {
     };
     let Some(seed) = bytes.u32() else { return };
     let (old, new) = rows(kind, seed, bytes.0);
-    let codecs = (0..7)
+    let codecs = (0..8)
         .filter(|bit| codecs >> bit & 1 == 1)
-        .fold(CodecSet::RAW, |set, bit| set.with(Tag::ALL[bit]));
+        .fold(CodecSet::RAW, |set, bit| set.with(Tag::ALL[1 + bit]));
     let encoding = Encoding {
         codecs,
         bound: Bound::new(f32::from_bits(u32::from(bound) << 16)).ok(),
@@ -50,6 +50,12 @@ fn rows(kind: u8, seed: u32, input: &[u8]) -> (Vec<u32>, Vec<u32>) {
         .chunks_exact(4)
         .map(|word| u32::from_le_bytes(word.try_into().expect("four")));
     let random = row_of(seed, dim as u32);
+    if kind & 3 == 1 {
+        return words
+            .zip(changes)
+            .map(|(word, &change)| of_few_values(kind, &random, word, change))
+            .unzip();
+    }
     let old: Vec<u32> = words.collect();
     let coarse = [0, 0, 13, 16][usize::from(kind & 3)];
     let new = old
@@ -69,6 +75,18 @@ fn rows(kind: u8, seed: u32, input: &[u8]) -> (Vec<u32>, Vec<u32>) {
             moved.to_bits() >> coarse << coarse
         });
     let new = new.collect();
+    (old, new)
+}
+
+/// A component of one of the first values of a row, or, rarely, of any bits, before and after.
+fn of_few_values(kind: u8, values: &[u32], word: u32, change: u8) -> (u32, u32) {
+    let few = (1 + 9 * usize::from(kind >> 4)).min(values.len());
+    let old = values[word as usize % few];
+    let new = match change & 7 {
+        7 => word,
+        least if least > kind >> 2 & 3 => old,
+        _ => values[usize::from(change) % few],
+    };
     (old, new)
 }
 

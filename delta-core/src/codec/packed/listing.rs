@@ -61,16 +61,22 @@ impl ListKind {
         let (Ok(changed), Ok(dim), false) = (sizes.0, sizes.1, rows.is_from_zero()) else {
             return Self::All;
         };
-        let unchanged = dim.saturating_sub(changed);
-        let (kind, listed) = if changed <= unchanged {
-            (Self::Changed, changed)
-        } else {
-            (Self::Unchanged, unchanged)
-        };
-        if estimate_bits(listed, dim) < u64::from(unchanged) * number_bits {
+        let (kind, bits) = Self::shorter(changed, dim);
+        if bits < u64::from(dim.saturating_sub(changed)) * number_bits {
             kind
         } else {
             Self::All
+        }
+    }
+
+    /// The kind of the shorter list, where `changed` of `dim` components change, and how many bits
+    /// it takes, about.
+    pub(super) fn shorter(changed: u32, dim: u32) -> (Self, u64) {
+        let unchanged = dim.saturating_sub(changed);
+        if changed <= unchanged {
+            (Self::Changed, estimate_bits(changed, dim))
+        } else {
+            (Self::Unchanged, estimate_bits(unchanged, dim))
         }
     }
 }

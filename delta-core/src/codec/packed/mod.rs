@@ -1,15 +1,19 @@
-//! Values as many small numbers: what the codecs `grid` and `steps` share (WIRE.md, section 4).
+//! Values as many small numbers: what the codecs `grid`, `steps` and `ranks` share (WIRE.md,
+//! section 4).
 //!
 //! A codec turns every component's change into a number that is small where the change is. The
 //! numbers are written in two parts: `low_bits` low bits each, side by side, so that they can be
 //! read in any order; and what is above them, which is small and has a prefix code.
 
+mod dictionary;
 mod estimate;
 pub(super) mod grid;
 mod join;
 pub(super) mod listing;
+mod numbers;
 mod pack;
 mod positions;
+pub(super) mod ranks;
 mod scale;
 mod step;
 pub(super) mod steps;

@@ -51,38 +51,73 @@ impl Scale {
     pub(super) fn choose(source: &impl Source, selection: Selection, mean: f32) -> Self {
         let low_bits = exponent(mean).clamp(0, 28);
         let histogram = Histogram::of(source, selection, low_bits);
-        let mut best = (
-            Self {
-                low_bits: 0,
-                table: 0,
-            },
-            u32::MAX,
-        );
-        for halved in 0..2 {
-            let low_bits = low_bits + halved;
-            let counts = histogram.symbols(halved);
-            for (number, table) in (0..).zip(&tables::ALL) {
+        let symbols = (0..).zip([histogram.symbols(0), histogram.symbols(1)]);
+        Self::cheapest(symbols.map(|(halved, counts)| (low_bits + halved, counts))).0
+    }
+
+    /// The scale that needs the fewest bits for numbers below 256, of each of which there are so
+    /// many, and those bits.
+    pub(super) fn of_counts(mut counts: [u32; 256]) -> (Self, u32) {
+        let total: u32 = counts.iter().sum();
+        let candidates = (0..LOW_BITS_OF_BYTES).map(|low_bits| {
+            let mut symbols = [0; SYMBOLS];
+            let (plain, escaped) = symbols.split_at_mut(SYMBOLS - 1);
+            for (symbol, count) in plain.iter_mut().zip(&counts) {
+                *symbol = *count;
+            }
+            let sum: u32 = plain.iter().sum();
+            escaped.fill(total - sum);
+            halve(&mut counts);
+            (low_bits, symbols)
+        });
+        Self::cheapest(candidates)
+    }
+
+    /// The best of some numbers of low bits, each with how often what is above them stands; and
+    /// how many bits all numbers take.
+    #[inline(always)]
+    fn cheapest(candidates: impl Iterator<Item = (u32, [u32; SYMBOLS])>) -> (Self, u32) {
+        let first = Self {
+            low_bits: 0,
+            table: 0,
+        };
+        let mut best = (first, u32::MAX);
+        for (low_bits, counts) in candidates {
+            let total: u32 = counts.iter().sum();
+            for (table, codes) in (0..).zip(&tables::ALL) {
                 let coded: u32 = counts
                     .iter()
-                    .zip(&table.codes)
+                    .zip(&codes.codes)
                     .map(|(count, code)| count * code.length())
                     .sum();
                 let [.., escaped] = counts;
-                let bits = coded + escaped * (32 - low_bits) + histogram.total * low_bits;
+                let bits = coded + escaped * (32 - low_bits) + total * low_bits;
                 if bits < best.1 {
                     let low_bits = u8::try_from(low_bits).unwrap_or(0);
-                    best = (
-                        Self {
-                            low_bits,
-                            table: number,
-                        },
-                        bits,
-                    );
+                    best = (Self { low_bits, table }, bits);
                 }
             }
         }
-        best.0
+        best
     }
+}
+
+/// With so many low bits cut off, less one, numbers below 256 have codes of their own.
+const LOW_BITS_OF_BYTES: u32 = 6;
+
+/// Makes the counts of numbers those of their halves.
+fn halve(counts: &mut [u32; 256]) {
+    for half in 0..counts.len() / 2 {
+        let pair = counts.get(2 * half..).and_then(<[_]>::first_chunk);
+        let [one, other] = pair.copied().unwrap_or_default();
+        if let Some(count) = counts.get_mut(half) {
+            *count = one + other;
+        }
+    }
+    let [_, upper] = counts.as_chunks_mut::<128>().0 else {
+        return;
+    };
+    upper.fill(0);
 }
 
 /// The whole part of log2 of a number, 0 below 1.
@@ -94,7 +129,6 @@ fn exponent(number: f32) -> u32 {
 struct Histogram {
     /// The last one counts greater ones too.
     counts: [u32; 2 * SYMBOLS],
-    total: u32,
 }
 
 /// Neighbours are counted apart: most are equal, and a count would wait for the one before it.
@@ -106,7 +140,6 @@ impl Histogram {
     fn of(source: &impl Source, selection: Selection, low_bits: u32) -> Self {
         let mut histogram = Self {
             counts: [0; 2 * SYMBOLS],
-            total: 0,
         };
         let mut banks = [[0; 2 * SYMBOLS]; BANKS];
         let (mut numbers, mut selected) = ([0; BLOCK], [0; BLOCK]);
@@ -130,7 +163,6 @@ impl Histogram {
                     }
                 }
             }
-            histogram.total += u32::try_from(numbers.len()).unwrap_or(0);
         }
         for bank in &banks {
             for (sum, count) in histogram.counts.iter_mut().zip(bank) {

@@ -1,6 +1,11 @@
 use super::{
-    Numbers, Source, Target, lanes, listing::Selection, mask_of, pack, scale::Scale, unpack,
-    unzigzag, zigzag,
+    Numbers, Source, Target, lanes,
+    listing::Selection,
+    mask_of,
+    numbers::{NumberReader, NumberWriter},
+    pack,
+    scale::Scale,
+    unpack, unzigzag, zigzag,
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -72,7 +77,19 @@ proptest! {
         }
         pack(&source, selection, count, scale, &mut out[..size]).unwrap();
         out.truncate(size);
+        let mut same = vec![0xaa; size];
+        let mut writer = NumberWriter::new(&mut same, scale, count).unwrap();
+        for number in &numbers {
+            writer.push(*number).unwrap();
+        }
+        prop_assert_eq!(writer.finish(), Some(size));
+        prop_assert_eq!(&same, &out);
         out.extend(&behind);
+        let mut reader = NumberReader::new(&out, scale, count).unwrap();
+        for number in &numbers {
+            prop_assert_eq!(reader.take(), *number);
+        }
+        prop_assert_eq!(reader.finish(), Some(&behind[..]));
         let mut found = vec![];
         let mut slots = vec![[0; 4]; count];
         let rest = unpack(&out, &mut slots, scale, &mut Found(&mut found)).unwrap();

@@ -276,8 +276,9 @@ fn a_refused_entry_leaves_the_batch_as_it_was() {
 
 #[test]
 fn the_greatest_prefix_is_of_twelve_bytes() {
-    // Rows of NaNs are raw.
-    let row = [f32::NAN; 64];
+    // Rows of distinct NaNs are raw.
+    let row: [f32; 64] =
+        core::array::from_fn(|i| f32::from_bits(0x7fc0_0000 | u32::try_from(i).unwrap()));
     let mut out = [0; 300];
     let mut writer = BatchWriter::new(1 << 40, 64);
     let far = (1 << 40) - u64::from(u32::MAX);

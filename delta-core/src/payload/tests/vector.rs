@@ -303,8 +303,9 @@ proptest! {
         let mut out = vec![0xaa; change.payload_size_max()];
         let written = change.write(&mut out, None).unwrap();
         prop_assert!(!written.compressed);
-        let size = written.size;
+        let (size, relative) = (written.size, written.values.tag().is_relative());
         let header = if id.is_empty() { header(Operation::Update) } else { insert_header(&id) };
+        let header = DeltaHeader { relative, ..header };
         let vector = VectorPayload::parse(&header, &out[..size]).unwrap();
         prop_assert_eq!(vector.slot(), slot);
         prop_assert_eq!(vector.dim() as usize, new.len());

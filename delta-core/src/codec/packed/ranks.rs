@@ -1,0 +1,322 @@
+//! The codec `ranks`: rows of few distinct values, as how far each component moves among them
+//! (WIRE.md, section 4, tags 7 and 8).
+//!
+//! Counters, ratings, categories and functions of them (a logarithm of a count) take few values.
+//! The reader has most of them in the old row: a dictionary that need not be sent. A counter that
+//! grows by one moves to the next value of the dictionary, whatever function of it is stored.
+
+use super::{
+    BLOCK, as_f32,
+    dictionary::Dictionary,
+    listing::{ListKind, Listing},
+    numbers::{NumberReader, NumberWriter},
+    positions::PositionWriter,
+    scale::Scale,
+    unzigzag, zigzag,
+};
+use crate::{
+    codec::{Base, Tag, ValuesError},
+    kernel::diff,
+};
+use core::ops::ControlFlow;
+
+pub(in crate::codec) use super::dictionary::Values;
+
+/// Bytes before the new values.
+const HEAD_SIZE: usize = 2;
+/// New values, at most.
+const FRESH_MAX: u8 = 0x7f;
+/// Of the byte that counts them: the list has the components that do not change.
+const LISTS_UNCHANGED: u8 = 0x80;
+/// Distinct values in the first block of a row that is worth a dictionary, at most.
+const BLOCK_VALUES_MAX: usize = 40;
+
+/// A change of a row.
+#[derive(Clone, Copy)]
+struct Change<'r> {
+    base: Base<'r>,
+    new: &'r [f32],
+}
+
+impl Change<'_> {
+    /// Calls `f(index, old bits, new bits)` for the components that change, from zero for all,
+    /// ascending, until it returns `None`. Compiled once: the search for changes is large.
+    #[inline(never)]
+    fn for_each(self, f: &mut dyn FnMut(u32, u32, u32) -> Option<()>) -> Option<()> {
+        let mut flow = |index, old, new| match f(index, old, new) {
+            Some(()) => ControlFlow::Continue(()),
+            None => ControlFlow::Break(()),
+        };
+        let flow = match self.base {
+            Base::Row(old) => diff::for_each_changed(old, self.new, |index, new| {
+                let old = old.get(index as usize).map_or(0, |old| old.to_bits());
+                flow(index, old, new)
+            })
+            .ok()?,
+            Base::Zero => (0..)
+                .zip(self.new)
+                .try_for_each(|(index, new)| flow(index, 0, new.to_bits())),
+        };
+        flow.is_continue().then_some(())
+    }
+}
+
+/// Whether a row seems to have few distinct values: one soon stands again.
+#[inline]
+pub(in crate::codec) fn has_repeats(row: &[f32]) -> bool {
+    const LANES: usize = 16;
+    let Some(one) = row.first_chunk::<LANES>() else {
+        return false;
+    };
+    let mut equal = 0;
+    for behind in 1..=8 {
+        let others = row.get(behind..).and_then(<[_]>::first_chunk::<LANES>);
+        for (one, other) in one.iter().zip(others.unwrap_or(&[f32::NAN; LANES])) {
+            equal |= u32::from(one.to_bits() == other.to_bits());
+        }
+    }
+    equal != 0
+}
+
+/// A change that the codec can encode.
+pub(in crate::codec) struct Plan<'r> {
+    change: Change<'r>,
+    dictionary: Dictionary<'r>,
+    /// Values of the old row, or +0.0.
+    old_count: usize,
+    /// Values that it does not have.
+    fresh_count: u8,
+    kind: ListKind,
+    changed: usize,
+    scale: Scale,
+    /// Bits of the encoded values, about.
+    pub(in crate::codec) bits: f32,
+}
+
+impl<'r> Plan<'r> {
+    /// How to encode the change of `changed` components from `base` to `new`, rows of one length,
+    /// if they have few distinct values, for which there is room in `values`. O(dim).
+    #[inline(never)]
+    pub(in crate::codec) fn new(
+        base: Base<'r>,
+        new: &'r [f32],
+        changed: usize,
+        values: &'r mut Values,
+    ) -> Option<Self> {
+        let old = match base {
+            Base::Row(old) => old,
+            Base::Zero => &[0.0],
+        };
+        let (first, rest) = old.split_at_checked(BLOCK).unwrap_or((old, &[]));
+        values.start(first)?;
+        if values.count() > BLOCK_VALUES_MAX {
+            return None;
+        }
+        values.add_row(rest)?;
+        let old_count = values.count();
+        let change = Change { base, new };
+        change.for_each(&mut |_, _, new| values.add(new))?;
+        let fresh_count = u8::try_from(values.count() - old_count).ok()?;
+        let dictionary = Dictionary::new(values);
+
+        let dim = u32::try_from(new.len()).ok()?;
+        let (kind, list_bits) = match base {
+            Base::Zero => (ListKind::All, 0),
+            Base::Row(_) => ListKind::shorter(u32::try_from(changed).ok()?, dim),
+        };
+        let mut counts = [0_u32; 256];
+        change.for_each(&mut |_, old, new| {
+            *counts.get_mut(number_of(&dictionary, kind, old, new) as usize)? += 1;
+            Some(())
+        })?;
+        let (scale, number_bits) = Scale::of_counts(counts);
+        let head_size = HEAD_SIZE + 4 * usize::from(fresh_count);
+        let bits = 8 * head_size + usize::try_from(list_bits).ok()?;
+        Some(Self {
+            change,
+            dictionary,
+            old_count,
+            fresh_count,
+            kind,
+            changed,
+            scale,
+            bits: as_f32(bits + usize::try_from(number_bits).ok()?),
+        })
+    }
+
+    /// The codec.
+    pub(in crate::codec) fn tag(&self) -> Tag {
+        match self.change.base {
+            Base::Row(_) => Tag::Ranks,
+            Base::Zero => Tag::RanksFromZero,
+        }
+    }
+
+    /// Writes the encoded values and returns their size; `None` if `out` is too small. O(dim).
+    #[inline(never)]
+    pub(in crate::codec) fn write(&self, out: &mut [u8]) -> Option<usize> {
+        let (head, mut rest) = out.split_first_chunk_mut::<HEAD_SIZE>()?;
+        let lists_unchanged = match self.kind {
+            ListKind::Unchanged => LISTS_UNCHANGED,
+            _ => 0,
+        };
+        *head = [self.scale.to_wire(), self.fresh_count | lists_unchanged];
+        for value in self.dictionary.since(self.old_count) {
+            let (to, behind) = rest.split_first_chunk_mut()?;
+            *to = value.to_le_bytes();
+            rest = behind;
+        }
+        let list_size = self.write_list(rest)?;
+        let packed_size = self.write_numbers(rest.get_mut(list_size..)?)?;
+        let fresh_size = 4 * usize::from(self.fresh_count);
+        Some(HEAD_SIZE + fresh_size + list_size + packed_size)
+    }
+
+    fn write_list(&self, out: &mut [u8]) -> Option<usize> {
+        let dim = u32::try_from(self.change.new.len()).ok()?;
+        let changed = u32::try_from(self.changed).ok()?;
+        match self.kind {
+            ListKind::All => Some(0),
+            ListKind::Changed => {
+                let mut list = PositionWriter::new(out, changed, dim)?;
+                self.change.for_each(&mut |index, _, _| list.push(index))?;
+                list.finish()
+            }
+            ListKind::Unchanged => {
+                let mut list = PositionWriter::new(out, dim.checked_sub(changed)?, dim)?;
+                let mut next = 0;
+                self.change.for_each(&mut |index, _, _| {
+                    (next..index).try_for_each(|index| list.push(index))?;
+                    next = index + 1;
+                    Some(())
+                })?;
+                (next..dim).try_for_each(|index| list.push(index))?;
+                list.finish()
+            }
+        }
+    }
+
+    fn write_numbers(&self, out: &mut [u8]) -> Option<usize> {
+        let count = self
+            .kind
+            .selection()
+            .count(self.change.new.len(), self.changed);
+        let mut numbers = NumberWriter::new(out, self.scale, count)?;
+        self.change.for_each(&mut |_, old, new| {
+            numbers.push(number_of(&self.dictionary, self.kind, old, new))
+        })?;
+        numbers.finish()
+    }
+}
+
+/// The number of a component that changes.
+#[inline(always)]
+fn number_of(dictionary: &Dictionary<'_>, kind: ListKind, old: u32, new: u32) -> u32 {
+    let moved = dictionary.rank(new) - dictionary.rank(old);
+    zigzag(moved).wrapping_sub(least_move(kind != ListKind::All))
+}
+
+/// What zigzag makes of the least move: where a list says which components change, none moves by 0.
+#[inline(always)]
+fn least_move(is_listed: bool) -> u32 {
+    u32::from(is_listed)
+}
+
+/// Checked values of this codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RanksValues<'a> {
+    bytes: &'a [u8],
+    /// The change is measured against +0.0, not against the old row.
+    from_zero: bool,
+    scale: Scale,
+    /// Values that the old row may not have, ascending, four bytes each.
+    fresh: &'a [[u8; 4]],
+    listing: Listing<'a>,
+    numbers: &'a [u8],
+}
+
+impl<'a> RanksValues<'a> {
+    /// Checks the head and the list; what lies behind is checked by [`Self::decode`].
+    pub(in crate::codec) fn parse(
+        bytes: &'a [u8],
+        dim: u32,
+        from_zero: bool,
+    ) -> Result<Self, ValuesError> {
+        let (&[scale, count], rest) = bytes
+            .split_first_chunk::<HEAD_SIZE>()
+            .ok_or(ValuesError::truncated(bytes.len()))?;
+        let parameter = |offset| ValuesError::Parameter { offset };
+        let scale = Scale::from_wire(scale).ok_or(parameter(0))?;
+        let kind = match (from_zero, count & LISTS_UNCHANGED) {
+            (true, 0) => ListKind::All,
+            (true, _) => return Err(parameter(1)),
+            (false, 0) => ListKind::Changed,
+            (false, _) => ListKind::Unchanged,
+        };
+        let fresh = rest
+            .as_chunks()
+            .0
+            .get(..usize::from(count & FRESH_MAX))
+            .ok_or(ValuesError::truncated(bytes.len()))?;
+        let mut at = HEAD_SIZE + 4 * fresh.len();
+        let listing = Listing::parse(kind, bytes, &mut at, dim)?;
+        Ok(Self {
+            bytes,
+            from_zero,
+            scale,
+            fresh,
+            listing,
+            numbers: bytes.get(at..).unwrap_or_default(),
+        })
+    }
+
+    /// The encoded bytes, without the tag.
+    #[inline]
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The change is measured against +0.0: it can be applied to any row.
+    #[inline]
+    pub fn is_from_zero(&self) -> bool {
+        self.from_zero
+    }
+
+    pub(in crate::codec) fn listing(&self) -> &Listing<'a> {
+        &self.listing
+    }
+
+    /// Decodes the new bits of the components that change, in order, into `out`, which has one
+    /// element for each. O(dim).
+    #[inline(never)]
+    pub(in crate::codec) fn decode(
+        &self,
+        old: &[f32],
+        out: &mut [[u8; 4]],
+    ) -> Result<(), ValuesError> {
+        let old_values = if self.from_zero { &[0.0][..] } else { old };
+        let mut values = Values::NEW;
+        let fresh = self.fresh.iter().map(|bytes| u32::from_le_bytes(*bytes));
+        values
+            .start(old_values)
+            .and_then(|()| fresh.into_iter().try_for_each(|bits| values.add(bits)))
+            .ok_or(ValuesError::TooManyDistinct)?;
+        let dictionary = Dictionary::new(&values);
+        let broken = ValuesError::truncated(self.bytes.len());
+        let count = self.listing.count() as usize;
+        let mut numbers = NumberReader::new(self.numbers, self.scale, count).ok_or(broken)?;
+        let least = least_move(!self.from_zero);
+        for (index, slot) in self.listing.iter().zip(out) {
+            let old = old.get(index as usize).filter(|_| !self.from_zero);
+            let old_rank = dictionary.rank(old.map_or(0, |old| old.to_bits()));
+            let moved = unzigzag(numbers.take().wrapping_add(least));
+            let value = dictionary.value(old_rank.wrapping_add(moved));
+            let is_move = self.from_zero || moved != 0;
+            *slot = value.filter(|_| is_move).ok_or(broken)?.to_le_bytes();
+        }
+        match numbers.finish() {
+            Some([]) => Ok(()),
+            _ => Err(broken),
+        }
+    }
+}
