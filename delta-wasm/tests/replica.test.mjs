@@ -51,6 +51,21 @@ test("through a ring: frames wait in it, a full one takes what fits, all arrive"
   const damaged = Buffer.from(frames);
   damaged[20] ^= 1;
   assert.equal(refusal(() => replica.give(damaged)).code, "CHECKSUM");
+  // Frames before a refused one are taken, and told of.
+  const [one, two] = [...golden.values()];
+  for (const [at, code] of [
+    [one.length + 20, "CHECKSUM"],
+    [one.length + 28, "FRAME_SIZE"],
+  ]) {
+    const another = await createReplica({ ...options, ringSlots: 4 });
+    const both = Buffer.concat([one, two]);
+    both[at] ^= 1;
+    assert.equal(another.give(both), one.length);
+    assert.equal(refusal(() => another.give(both.subarray(one.length))).code, code);
+    assert.equal(another.poll(), 1);
+    assert.equal(refusal(() => another.apply(both.subarray(one.length))).code, code);
+    another.close();
+  }
   assert.equal(refusal(() => direct.give(frames)).code, "OPTION");
   await assert.rejects(createReplica({ ...options, ringSlots: 3 }), { code: "OPTION" });
 });

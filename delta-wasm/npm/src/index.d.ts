@@ -108,8 +108,8 @@ export declare class Replica {
    */
   apply(frames: Uint8Array): number;
   /**
-   * Checks whole frames and puts them into the ring; returns the bytes taken: fewer if it is full. A
-   * refused frame throws; those before it are in the ring.
+   * Checks whole frames and puts them into the ring; returns the bytes taken: fewer if it is full,
+   * or before a frame that is refused. That one throws when it is the first.
    */
   give(frames: Uint8Array): number;
   /** Applies at most `max` records of the ring; returns how many. A refused one stays in it. */

@@ -200,17 +200,22 @@ export class Replica extends ReplicaView {
   }
 
   /**
-   * Checks whole frames and puts them into the ring; returns the bytes taken: fewer if it is full.
-   * A refused frame throws; those before it are in the ring.
+   * Checks whole frames and puts them into the ring; returns the bytes taken: fewer if it is full,
+   * or before a frame that is refused. That one throws when it is the first.
    */
   give(frames) {
     this.#withRing();
     let taken = 0;
     while (taken < frames.length) {
-      const size = wholeFrames(frames, taken, this.#frameBytes);
-      const given = this.#process.give(frames.subarray(taken, taken + size));
-      taken += given;
-      if (given < size) break;
+      try {
+        const size = wholeFrames(frames, taken, this.#frameBytes);
+        const given = this.#process.give(frames.subarray(taken, taken + size));
+        taken += given;
+        if (given < size) break;
+      } catch (error) {
+        if (taken === 0) throw error;
+        break;
+      }
     }
     return taken;
   }

@@ -300,6 +300,27 @@ fn frames_before_damage_are_taken_and_the_next_call_tells_of_it() {
 }
 
 #[test]
+fn frames_before_a_refused_one_are_given_and_the_next_call_tells_of_it() {
+    let Stages {
+        capture, process, ..
+    } = stages();
+    for slot in 0..2 {
+        assert_eq!(insert(&capture, [0; DIM]), slot);
+    }
+    let take = process::delta_process_take(process.context, process.staging, STAGING_SIZE);
+    let size = usize::try_from(take).unwrap();
+    let first = size / 2;
+    // The lowest byte of the second record's time.
+    put(process.staging + first + 16, &[1]);
+    let give = |at, size| process::delta_process_give(process.context, process.staging + at, size);
+    assert_eq!(give(0, size), i32::try_from(first).unwrap());
+    assert_eq!(give(first, first), -23);
+    assert_eq!(give(first, first - 1), -4);
+    let counters = process::delta_process_counters(process.context, process.staging);
+    assert_eq!((counters, get(process.staging)), (0, 3_u64.to_le_bytes()));
+}
+
+#[test]
 fn a_context_of_another_stage_or_none_is_refused() {
     let Stages { capture, apply, .. } = stages();
     let no_context = CallError::NoContext { address: 0 }.code();

@@ -186,26 +186,39 @@ impl ProcessStage {
     }
 
     /// Moves the frames in the staging area to the target; returns the bytes taken: fewer if the
-    /// target is full.
+    /// target is full. A first frame that is refused is an error; one behind others is that of the
+    /// next call: these are in the ring.
     pub(crate) fn give(&mut self, address: usize, size: usize) -> Result<u32, ProcessFault> {
+        let mut given = 0;
+        while given < size {
+            match self.give_one(address + given, size - given) {
+                Ok(0) => break,
+                Ok(bytes) => given += bytes,
+                Err(_) if given > 0 => break,
+                Err(fault) => return Err(fault),
+            }
+        }
+        // At most `size`, which is below 2^32 on wasm32.
+        Ok(u32::try_from(given).unwrap_or(u32::MAX))
+    }
+
+    /// Moves the first of the frames in the `size` bytes at `address`; returns its bytes, 0 if the
+    /// target is full.
+    fn give_one(&mut self, address: usize, size: usize) -> Result<usize, ProcessFault> {
         let target = self.target.as_mut().ok_or(CallError::NoRing)?;
         let frames = self.staging.bytes(address, size)?;
-        let mut rest = frames;
-        while !rest.is_empty() {
-            let (record, behind) = Record::split(rest).map_err(ProcessFault::Record)?;
-            let mut grant = match target.reserve(record.payload_bytes().len()) {
-                Ok(grant) => grant,
-                Err(ReserveError::Full { .. }) => break,
-                Err(error) => return Err(ProcessFault::Target(error)),
-            };
-            grant.payload_mut().copy_from_slice(record.payload_bytes());
-            grant
-                .commit(&record.header().to_bytes())
-                .map_err(ProcessFault::Commit)?;
-            self.counters.process(&record);
-            rest = behind;
-        }
-        Ok(u32::try_from(frames.len() - rest.len()).unwrap_or(u32::MAX))
+        let (record, _) = Record::split(frames).map_err(ProcessFault::Record)?;
+        let mut grant = match target.reserve(record.payload_bytes().len()) {
+            Ok(grant) => grant,
+            Err(ReserveError::Full { .. }) => return Ok(0),
+            Err(error) => return Err(ProcessFault::Target(error)),
+        };
+        grant.payload_mut().copy_from_slice(record.payload_bytes());
+        grant
+            .commit(&record.header().to_bytes())
+            .map_err(ProcessFault::Commit)?;
+        self.counters.process(&record);
+        Ok(record.size())
     }
 
     /// Waits once: for a record, or if there is one for room to put it. Whether both are there.
