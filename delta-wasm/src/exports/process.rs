@@ -32,8 +32,8 @@ pub extern "C" fn delta_process_take(context: usize, out: usize, size: usize) ->
 }
 
 /// Moves the frames in the `size` bytes at `frames` to the ring that is written; returns the bytes
-/// taken: the others wait until there is room. Where a frame behind others is refused, the next call
-/// says so. O(bytes).
+/// taken: the others wait until there is room. Where a frame behind others is refused, the next
+/// call says so. O(bytes).
 #[unsafe(no_mangle)]
 pub extern "C" fn delta_process_give(context: usize, frames: usize, size: usize) -> i32 {
     context::call(context, |stage: &mut ProcessStage| stage.give(frames, size))
