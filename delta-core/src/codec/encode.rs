@@ -2,6 +2,7 @@
 
 use super::{
     Base, EncodeError, Encoding, Tag,
+    encoding::Encoded,
     packed::{grid, ranks, steps},
     sparse::SparseWriter,
     survey::{Rows, Survey},
@@ -61,26 +62,6 @@ pub fn encode_as(
     encode_summed(encoding, base, new, out).map(|encoded| (encoded.tag, encoded.size))
 }
 
-/// What an encoder has written.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Encoded {
-    pub(crate) tag: Tag,
-    /// Bytes.
-    pub(crate) size: usize,
-    /// What the change adds to the sum of the row, where it is known from writing it.
-    pub(crate) change_sum: Option<u64>,
-}
-
-impl Encoded {
-    fn new(tag: Tag, size: usize) -> Self {
-        Self {
-            tag,
-            size,
-            change_sum: None,
-        }
-    }
-}
-
 /// As [`encode_as`], but `out` may be shorter as long as few components change.
 #[inline]
 pub(crate) fn encode_summed(
@@ -127,7 +108,7 @@ pub(crate) fn encode_summed(
     if encoding.codecs.has(Tag::Sparse)
         && changed > 0
         && packed.is_none_or(|(_, size)| sparse_size_max < size)
-        && let Some(sparse) = write_sparse(base, new, below_raw)?
+        && let Some((sparse, _)) = write_sparse(base, new, below_raw)?
     {
         return Ok(sparse);
     }
@@ -191,15 +172,17 @@ fn encode_at_once(
     } else {
         0
     };
+    let may_be_grid = encoding.codecs.has(Tag::Grid) && out.len() >= encoded_size_max(new.len());
     let out = out.get_mut(..size_max).unwrap_or_default();
-    let written = write_sparse(base, new, out)?;
-    Ok(match written {
-        Some(written) if written.size > 0 => {
-            Some(write_smaller_ranks(encoding, base, new, written, out)?)
-        }
+    let Some((written, differing)) = write_sparse(base, new, out)? else {
+        return Ok(None);
+    };
+    Ok(match written.size {
         // Nothing changes.
-        Some(_) if encoding.codecs.has(Tag::Same) => Some(Encoded::new(Tag::Same, 0)),
-        _ => None,
+        0 => (encoding.codecs.has(Tag::Same)).then(|| Encoded::new(Tag::Same, 0)),
+        FEW_SPARSE_SIZE.. if differing < LAST_BITS && may_be_grid => None,
+        FEW_SPARSE_SIZE.. => Some(write_smaller_ranks(encoding, base, new, written, out)?),
+        _ => Some(written),
     })
 }
 
@@ -219,6 +202,10 @@ fn ranks_plan<'r>(
 ) -> Option<ranks::Plan<'r>> {
     let has = |tag| encoding.codecs.has(tag);
     let (base, row) = match base {
+        // A row that loses most of what it had.
+        Base::Row(_) if has(Tag::RanksFromZero) && 4 * count_not_zero(new) < changed => {
+            (Base::Zero, new)
+        }
         Base::Row(old) if has(Tag::Ranks) => (base, old),
         _ if has(Tag::RanksFromZero) => (Base::Zero, new),
         _ => return None,
@@ -240,8 +227,7 @@ fn write_smaller_ranks(
     out: &mut [u8],
 ) -> Result<Encoded, DiffError> {
     // All components from zero are more than the few that change from a row.
-    let is_for = matches!(base, Base::Zero) || encoding.codecs.has(Tag::Ranks);
-    if sparse.size < RANKS_SPARSE_SIZE_MIN || !is_for {
+    if matches!(base, Base::Row(_)) && !encoding.codecs.has(Tag::Ranks) {
         return Ok(sparse);
     }
     let changed = count_changed(base, new)?;
@@ -258,26 +244,34 @@ fn write_smaller_ranks(
             ..sparse
         },
         // The plan's size is an estimate.
-        None => write_sparse(base, new, out)?.unwrap_or(sparse),
+        None => write_sparse(base, new, out)?.map_or(sparse, |(sparse, _)| sparse),
     })
 }
 
-/// Sparse values of fewer bytes are not worth an attempt of `ranks`.
-const RANKS_SPARSE_SIZE_MIN: usize = 4 * SPARSE_SIZE_MIN;
+/// Sparse values of fewer bytes are not worth another attempt.
+const FEW_SPARSE_SIZE: usize = 4 * SPARSE_SIZE_MIN;
+/// Components that differ in bits below this alone are so near that `grid` takes a few bits each.
+const LAST_BITS: u32 = 1 << 14;
 /// Bytes of a sparse change, at least: one of gap and four of value.
 const SPARSE_SIZE_MIN: usize = 5;
 /// Sparse values that are at most this part of the row are taken at once: what another codec could
 /// save is little beside the record's header, and takes longer.
 const SPARSE_AT_ONCE: usize = 8;
 
-/// Sparse values, `None` if `out` is too small. Not in line: it is called twice, and large.
+/// Sparse values, and all bits in which a component differs; `None` if `out` is too small. Not in
+/// line: it is called more than once, and large.
 #[inline(never)]
-fn write_sparse(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<Option<Encoded>, DiffError> {
+fn write_sparse(
+    base: Base<'_>,
+    new: &[f32],
+    out: &mut [u8],
+) -> Result<Option<(Encoded, u32)>, DiffError> {
     let mut writer = SparseWriter::new(out);
-    let mut sum = 0_u64;
+    let (mut sum, mut differing) = (0_u64, 0);
     let mut push = |index, old_bits, bits| match writer.push(index, bits) {
         Some(()) => {
             sum = sum.wrapping_add(lane_change(index, old_bits, bits));
+            differing |= old_bits ^ bits;
             ControlFlow::Continue(())
         }
         None => ControlFlow::Break(()),
@@ -293,11 +287,12 @@ fn write_sparse(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<Option<En
             .filter(|(_, bits)| *bits != 0)
             .try_for_each(|(index, bits)| push(index, 0, bits)),
     };
-    Ok(flow.is_continue().then(|| Encoded {
+    let encoded = Encoded {
         tag: Tag::Sparse,
         size: writer.size(),
         change_sum: Some(sum),
-    }))
+    };
+    Ok(flow.is_continue().then_some((encoded, differing)))
 }
 
 /// A change, for the codecs that work with differences.

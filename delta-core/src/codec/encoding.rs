@@ -73,3 +73,23 @@ impl Encoding {
         unit: VectorUnit::BASELINE,
     };
 }
+
+/// What an encoder has written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encoded {
+    pub(crate) tag: Tag,
+    /// Bytes.
+    pub(crate) size: usize,
+    /// What the change adds to the sum of the row, where it is known from writing it.
+    pub(crate) change_sum: Option<u64>,
+}
+
+impl Encoded {
+    pub(super) fn new(tag: Tag, size: usize) -> Self {
+        Self {
+            tag,
+            size,
+            change_sum: None,
+        }
+    }
+}

@@ -439,6 +439,37 @@ fn counters_are_moves_among_their_values() {
     assert!(bytes.len() < 96, "{}", bytes.len());
 }
 
+/// Few components, but by their last bits alone: a fifth of what sparse values take.
+#[test]
+fn last_bits_are_differences() {
+    let old: Vec<f32> = (0..384_u16)
+        .map(|i| (f32::from(i) * 0.37).sin() * 0.1)
+        .collect();
+    let mut new = old.clone();
+    for at in (5..384).step_by(12) {
+        new[at] = f32::from_bits(new[at].to_bits() ^ 3);
+    }
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+    assert_eq!(tag, Tag::Grid);
+    assert!(bytes.len() < 5 * 32 / 2, "{}", bytes.len());
+    let values = Values::parse(tag as u8, &bytes, dim(&new)).unwrap();
+    assert_eq!(bits_of(&applied(&values, &old).0), bits_of(&new));
+}
+
+#[test]
+fn a_row_that_loses_most_is_written_from_zero() {
+    let old: Vec<f32> = (0..96_u16).map(|i| f32::from(i % 9).ln_1p()).collect();
+    let mut new = vec![0.0; 96];
+    (new[7], new[70]) = (old[7], old[4]);
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+    let sparse = encoded(Base::Zero, &new).1;
+    assert!(
+        tag == Tag::RanksFromZero || bytes.len() <= sparse.len(),
+        "{tag:?}"
+    );
+    assert!(bytes.len() < 30, "{}", bytes.len());
+}
+
 /// A row of as many values as the dictionary takes; another one is refused, on either side.
 #[test]
 fn a_dictionary_takes_128_values() {

@@ -15,7 +15,7 @@ use super::{
     listing::{self, ListKind, Listing},
     number_bits, pack,
     scale::Scale,
-    step::{EXPONENT_MAX, EXPONENT_MIN, Grid, TRIMMED_MAX, on_step, whole_steps},
+    step::{EXPONENT_MAX, EXPONENT_MIN, FRACTION_BITS, Grid, TRIMMED_MAX, on_step, whole_steps},
     tails, unpack, unzigzag, zigzag,
 };
 use crate::codec::{
@@ -26,7 +26,8 @@ use crate::codec::{
 
 /// Bytes before the list.
 const HEAD_SIZE: usize = 3;
-/// By how much less than the greatest exponent the least step may be made for.
+/// By how much the exponent that the least step is made for is lowered as long as that helps: once,
+/// all components have fewer than 2^28 steps.
 const SPREAD: u32 = 4;
 /// Low bits that are zero in all components of a row that may have none below its steps.
 const COARSE: u32 = 8;
@@ -72,6 +73,19 @@ fn differences(grid: Grid, olds: &Block, news: &Block, numbers: &mut Numbers) {
     }
 }
 
+/// All new components have fewer than 2^28 steps.
+#[inline(never)]
+fn has_steps(rows: Rows<'_>, grid: Grid) -> bool {
+    (0..rows.dim()).step_by(BLOCK).all(|start| {
+        let mut spare = Spare::new();
+        let (olds, news) = rows.block(start, &mut spare);
+        olds.iter().zip(news).all(|(old, new)| {
+            let exponent = (new.to_bits() >> FRACTION_BITS) & 0xff;
+            exponent <= grid.lane(*old).exponent + SPREAD
+        })
+    })
+}
+
 impl<'r> Plan<'r> {
     /// How to encode `rows`, if all new components are finite. O(dim).
     #[inline(always)]
@@ -91,11 +105,20 @@ impl<'r> Plan<'r> {
             },
             thorough,
         );
-        let floor = top.saturating_sub(SPREAD).max(EXPONENT_MIN);
-        let many = Estimate::new(rows, Grid { floor, trimmed }, thorough);
-        let mut best = one;
-        if one.has_tails && many.bits(dim) < one.bits(dim) {
-            best = many;
+        let (mut best, mut floor) = (one, top);
+        while one.has_tails && floor > EXPONENT_MIN {
+            floor = floor.saturating_sub(SPREAD).max(EXPONENT_MIN);
+            let grid = Grid { floor, trimmed };
+            let lower = Estimate::new(rows, grid, thorough);
+            let fits = top - floor <= SPREAD || has_steps(rows, grid);
+            if lower.bits(dim) >= best.bits(dim) || !fits {
+                break;
+            }
+            best = lower;
+            // Where most components change, what an estimate takes for granted decides.
+            if survey.changed() > dim / 4 {
+                break;
+            }
         }
         if one.has_tails && thorough {
             // A step that all components are multiples of, the small ones too.
