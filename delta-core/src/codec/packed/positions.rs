@@ -85,6 +85,24 @@ impl<'a> GapReader<'a> {
     /// The next gap; `None` if the bits end or it is not below `limit`.
     #[inline]
     fn gap(&mut self, limit: u64) -> Option<u64> {
+        let bits = self.bits.peek();
+        let ones = bits.trailing_ones();
+        let parameter = u32::from(self.parameter);
+        if ones + 1 + parameter > PEEK_BITS {
+            return self.long_gap(limit);
+        }
+        self.bits.skip(ones);
+        let high = u64::from(ones) << parameter;
+        if self.bits.is_beyond() || high >= limit {
+            return None;
+        }
+        self.bits.skip(1 + parameter);
+        Some(high | bits >> (ones + 1) & !(u64::MAX << parameter))
+    }
+
+    /// As [`Self::gap`], of one that a look at the bits may not hold.
+    #[cold]
+    fn long_gap(&mut self, limit: u64) -> Option<u64> {
         let mut quotient = 0_u64;
         loop {
             let ones = self.bits.peek().trailing_ones().min(PEEK_BITS);
