@@ -13,8 +13,9 @@ const RING_BYTES = 400 << 20;
 
 async function writer({ handle }) {
   const { stage, appliedCount } = await openWriter(handle);
-  const row = new Float32Array(DIM);
-  const rows = Array.from({ length: ROWS }, (_, slot) => row.slice().fill(slot));
+  // Fresh values: of few distinct ones, such as whole numbers, rows are packed in another way.
+  const value = () => Math.random() - 0.5;
+  const rows = Array.from({ length: ROWS }, () => Float32Array.from({ length: DIM }, value));
   let captured = 0;
   const send = (action) => {
     for (;;) {
@@ -37,7 +38,7 @@ async function writer({ handle }) {
   const change = (at) => {
     const slot = (at * 1039) % ROWS;
     for (let lane = 0; lane < CHANGED; lane += 1) {
-      rows[slot][(at * 7 + lane * 20 + (at % 13) * lane) % DIM] += 1;
+      rows[slot][(at * 7 + lane * 20 + (at % 13) * lane) % DIM] = value();
     }
     return slot;
   };
