@@ -14,6 +14,8 @@ pub struct Contest {
     pub ours: Contestant,
     /// Whom we are compared with.
     pub peers: Vec<Peer>,
+    /// A burst that is not measured goes before each that is.
+    pub is_warm: bool,
 }
 
 /// Someone who does the work.
@@ -107,7 +109,16 @@ impl Contest {
             unit,
             ours: Contestant { name, burst },
             peers: Vec::new(),
+            is_warm: false,
         }
+    }
+
+    /// Puts a burst that is not measured before each that is: for work on tables that stay in the
+    /// caches, which the other side's burst has emptied.
+    #[must_use]
+    pub fn warm(mut self) -> Self {
+        self.is_warm = true;
+        self
     }
 
     /// Adds a peer; ours must be at least `bar` times as good.

@@ -58,13 +58,15 @@ pub fn measure(contest: Contest, effort: Effort) -> Vec<Row> {
         unit,
         ours,
         peers,
+        is_warm,
     } = contest;
-    let mut ours = Side::new(ours.burst, effort.burst);
+    let side = |burst| Side::new(burst, effort.burst, is_warm);
+    let mut ours = side(ours.burst);
     let mut others: Vec<_> = peers
         .into_iter()
         .map(|peer| {
             let source = match peer.source {
-                Source::Measured(burst) => Ok(Side::new(burst, effort.burst)),
+                Source::Measured(burst) => Ok(side(burst)),
                 Source::Limit(figure) => Err(figure),
             };
             (peer.name, peer.bar, source)
@@ -102,20 +104,25 @@ pub fn measure(contest: Contest, effort: Effort) -> Vec<Row> {
 struct Side {
     burst: Burst,
     count: u64,
+    is_warm: bool,
     figures: Vec<f64>,
 }
 
 impl Side {
-    fn new(mut burst: Burst, target: Duration) -> Self {
+    fn new(mut burst: Burst, target: Duration, is_warm: bool) -> Self {
         let count = calibrate(&mut burst, target);
         Self {
             burst,
             count,
+            is_warm,
             figures: Vec::new(),
         }
     }
 
     fn run(&mut self, unit: Unit) {
+        if self.is_warm {
+            (self.burst)(self.count);
+        }
         let elapsed = (self.burst)(self.count);
         self.figures.push(unit.figure(elapsed, self.count));
     }

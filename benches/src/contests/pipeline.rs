@@ -39,11 +39,8 @@ fn throughput(dim: usize, percent: f64, rows: usize) -> Contest {
     let peer = peer(Workload::new(dim, percent, PATTERNS, rows));
     let work = format!("capture -> ring -> apply, {dim}-d, {percent}% of {rows} rows");
     let ours: Burst = Box::new(move |count| pair.run(count));
-    Contest::new(work, Unit::MillionsPerSecond, ours).peer(
-        "ruvector-delta-core and rtrb",
-        None,
-        Box::new(peer),
-    )
+    let contest = Contest::new(work, Unit::MillionsPerSecond, ours).warm();
+    contest.peer("ruvector-delta-core and rtrb", None, Box::new(peer))
 }
 
 /// The median from before capture until the writer knows that the update is applied, beside a bare

@@ -108,7 +108,7 @@ pub(crate) fn encode_summed(
     if encoding.codecs.has(Tag::Sparse)
         && changed > 0
         && packed.is_none_or(|(_, size)| sparse_size_max < size)
-        && let Some((sparse, _)) = write_sparse(base, new, below_raw)?
+        && let Some(sparse) = write_sparse(base, new, below_raw)?
     {
         return Ok(sparse);
     }
@@ -174,15 +174,17 @@ fn encode_at_once(
     };
     let may_be_grid = encoding.codecs.has(Tag::Grid) && out.len() >= encoded_size_max(new.len());
     let out = out.get_mut(..size_max).unwrap_or_default();
-    let Some((written, differing)) = write_sparse(base, new, out)? else {
+    let Some(sparse) = write_sparse(base, new, out)? else {
         return Ok(None);
     };
-    Ok(match written.size {
+    Ok(match sparse.size {
         // Nothing changes.
         0 => (encoding.codecs.has(Tag::Same)).then(|| Encoded::new(Tag::Same, 0)),
-        FEW_SPARSE_SIZE.. if differing < LAST_BITS && may_be_grid => None,
-        FEW_SPARSE_SIZE.. => Some(write_smaller_ranks(encoding, base, new, written, out)?),
-        _ => Some(written),
+        FEW_SPARSE_SIZE.. if may_be_grid && is_last_bits(base, out) => None,
+        FEW_SPARSE_SIZE.. if ranks::has_repeats(new) => {
+            Some(write_smaller_ranks(encoding, base, new, sparse, out)?)
+        }
+        _ => Some(sparse),
     })
 }
 
@@ -200,25 +202,23 @@ fn ranks_plan<'r>(
     changed: usize,
     values: &'r mut Option<ranks::Values>,
 ) -> Option<ranks::Plan<'r>> {
-    let has = |tag| encoding.codecs.has(tag);
-    let (base, row) = match base {
-        // A row that loses most of what it had.
-        Base::Row(_) if has(Tag::RanksFromZero) && 4 * count_not_zero(new) < changed => {
-            (Base::Zero, new)
-        }
-        Base::Row(old) if has(Tag::Ranks) => (base, old),
-        _ if has(Tag::RanksFromZero) => (Base::Zero, new),
-        _ => return None,
-    };
-    if !ranks::has_repeats(row) {
+    if !ranks::has_repeats(new) {
         return None;
     }
+    let has = |tag| encoding.codecs.has(tag);
+    let base = match base {
+        // A row that loses most of what it had.
+        Base::Row(_) if has(Tag::RanksFromZero) && 4 * count_not_zero(new) < changed => Base::Zero,
+        Base::Row(_) if has(Tag::Ranks) => base,
+        _ if has(Tag::RanksFromZero) => Base::Zero,
+        _ => return None,
+    };
     let values = values.insert(ranks::Values::NEW);
     ranks::Plan::new(base, new, changed, values)
 }
 
 /// Replaces `sparse`, which stands in `out`, by `ranks` if that is smaller.
-#[inline]
+#[inline(never)]
 fn write_smaller_ranks(
     encoding: Encoding,
     base: Base<'_>,
@@ -237,20 +237,22 @@ fn write_smaller_ranks(
     let Some(plan) = plan.filter(|plan| plan.bits < bits_of(smaller)) else {
         return Ok(sparse);
     };
-    Ok(match plan.write(smaller) {
-        Some(size) => Encoded {
-            tag: plan.tag(),
+    if let Some(size) = plan.write(smaller) {
+        let tag = plan.tag();
+        return Ok(Encoded {
+            tag,
             size,
             ..sparse
-        },
-        // The plan's size is an estimate.
-        None => write_sparse(base, new, out)?.map_or(sparse, |(sparse, _)| sparse),
-    })
+        });
+    }
+    // The plan's size is an estimate.
+    let again = write_sparse(base, new, out)?;
+    Ok(again.unwrap_or(sparse))
 }
 
 /// Sparse values of fewer bytes are not worth another attempt.
 const FEW_SPARSE_SIZE: usize = 4 * SPARSE_SIZE_MIN;
-/// Components that differ in bits below this alone are so near that `grid` takes a few bits each.
+/// A component that differs in bits below this alone is so near that `grid` takes a few bits.
 const LAST_BITS: u32 = 1 << 14;
 /// Bytes of a sparse change, at least: one of gap and four of value.
 const SPARSE_SIZE_MIN: usize = 5;
@@ -258,20 +260,27 @@ const SPARSE_SIZE_MIN: usize = 5;
 /// save is little beside the record's header, and takes longer.
 const SPARSE_AT_ONCE: usize = 8;
 
-/// Sparse values, and all bits in which a component differs; `None` if `out` is too small. Not in
-/// line: it is called more than once, and large.
+/// Whether the first of sparse changes differs by its last bits alone: by that of all are judged.
+#[inline]
+fn is_last_bits(base: Base<'_>, sparse: &[u8]) -> bool {
+    let (Base::Row(old), Some(&[gap @ 0..0x80, b0, b1, b2, b3])) = (base, sparse.first_chunk())
+    else {
+        return false;
+    };
+    let bits = u32::from_le_bytes([b0, b1, b2, b3]);
+    let old = old.get(usize::from(gap));
+    old.is_some_and(|old| old.to_bits() ^ bits < LAST_BITS)
+}
+
+/// Sparse values, `None` if `out` is too small. Not in line: it is called more than once, and
+/// large.
 #[inline(never)]
-fn write_sparse(
-    base: Base<'_>,
-    new: &[f32],
-    out: &mut [u8],
-) -> Result<Option<(Encoded, u32)>, DiffError> {
+fn write_sparse(base: Base<'_>, new: &[f32], out: &mut [u8]) -> Result<Option<Encoded>, DiffError> {
     let mut writer = SparseWriter::new(out);
-    let (mut sum, mut differing) = (0_u64, 0);
+    let mut sum = 0_u64;
     let mut push = |index, old_bits, bits| match writer.push(index, bits) {
         Some(()) => {
             sum = sum.wrapping_add(lane_change(index, old_bits, bits));
-            differing |= old_bits ^ bits;
             ControlFlow::Continue(())
         }
         None => ControlFlow::Break(()),
@@ -292,7 +301,7 @@ fn write_sparse(
         size: writer.size(),
         change_sum: Some(sum),
     };
-    Ok(flow.is_continue().then_some((encoded, differing)))
+    Ok(flow.is_continue().then_some(encoded))
 }
 
 /// A change, for the codecs that work with differences.
