@@ -524,6 +524,29 @@ fn a_small_scratch_is_refused() {
 }
 
 #[test]
+fn differences_of_too_many_steps_are_encoded_exactly() {
+    let encoding = Encoding {
+        codecs: CodecSet::PLAIN.with(Tag::Steps),
+        bound: Some(Bound::new(1e-3).unwrap()),
+        ..Encoding::EXACT
+    };
+    for far in [
+        3e4,
+        4e4,
+        -4e4,
+        1e9,
+        -1e9,
+        f32::MAX,
+        f32::MIN,
+        f32::INFINITY,
+        f32::NAN,
+    ] {
+        let (tag, bytes) = encoded_as(encoding, Base::Row(&[far; 64]), &[1.0; 64]);
+        assert_eq!((tag, bytes.len()), (Tag::Raw, 256), "{far}");
+    }
+}
+
+#[test]
 fn bounds_are_rounded_down() {
     assert_eq!(Bound::new(1.0).unwrap().get(), 1.0);
     assert_eq!(Bound::new(0.01).unwrap().get(), 0.009_948_730_5);

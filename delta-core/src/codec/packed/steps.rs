@@ -53,13 +53,14 @@ fn stepped(old: f32, steps: i32, size: f32) -> f32 {
     }
 }
 
-/// The steps nearest to a difference of at most [`STEPS_MAX`] steps.
+/// The steps nearest to a difference of at most [`STEPS_MAX`] steps; of a greater one any number.
 #[inline(always)]
 fn nearest_steps(difference: f32, inverse: f32) -> i32 {
     /// Adding it rounds a small number to a whole one, the nearest, ties to even, which then
     /// stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
-    (difference * inverse + ROUND).to_bits().cast_signed() - ROUND.to_bits().cast_signed()
+    let rounded = (difference * inverse + ROUND).to_bits();
+    rounded.wrapping_sub(ROUND.to_bits()).cast_signed()
 }
 
 /// Rows, and how long a step is.
