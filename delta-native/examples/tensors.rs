@@ -1,7 +1,7 @@
 //! Replays update streams as tensors: `cargo run --release --example tensors -- STREAM...`
 //!
-//! A stream of snapshots is one tensor of one axis that changes as a whole (weights); any other is
-//! a table whose rows are appended and changed (embeddings). For each it prints how many bytes the
+//! A stream of snapshots is one tensor that changes as a whole (weights); any other is a table whose
+//! rows are appended and changed (embeddings). For each it prints how many bytes the
 //! changes take, and whether the replica is identical after each of them.
 
 use std::path::Path;
@@ -41,8 +41,9 @@ fn main() -> Result<()> {
 fn replay(stream: &Stream) -> Result<(String, u64, u64, u64)> {
     let (slots, dim) = (stream.slots(), stream.dim());
     // One entity is a tensor of its own; several are the rows of a table, which begins empty.
-    let extents = if slots == 1 { &[dim][..] } else { &[0, dim] };
-    let shape = Shape::new(extents)?;
+    let width = if slots == 1 { row_width(dim) } else { dim };
+    let rows = if slots == 1 { dim / width } else { 0 };
+    let shape = Shape::new(&[rows, width])?;
     let words = slots as usize * dim as usize;
     let (mut memory, mut other) = (vec![0; words], vec![0; words]);
     let mut tensors = [Tensor::new(DType::F32, shape, &mut memory)?];
@@ -93,6 +94,14 @@ fn replay(stream: &Stream) -> Result<(String, u64, u64, u64)> {
         raw,
         sent,
     ))
+}
+
+/// Elements of a row of a tensor of so many that changes as a whole: rows of up to 1,024 floats are
+/// encoded as differences.
+fn row_width(elements: u32) -> u32 {
+    let widths = (1..=elements.min(1_024)).rev();
+    let mut widths = widths.filter(|width| elements.is_multiple_of(*width));
+    widths.next().unwrap_or(1)
 }
 
 /// What an event does to the tensor; a deletion leaves the row.
