@@ -213,7 +213,7 @@ fn ranks_plan<'r>(
         _ if has(Tag::RanksFromZero) => Base::Zero,
         _ => return None,
     };
-    let values = values.insert(ranks::Values::NEW);
+    let values = values.insert(ranks::Values::NONE);
     ranks::Plan::new(base, new, changed, values)
 }
 

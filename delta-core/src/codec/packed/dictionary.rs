@@ -17,50 +17,38 @@ fn order(bits: u32) -> i32 {
 pub(in crate::codec) struct Values {
     /// The first [`Self::count`] are the bits of values.
     bits: [u32; VALUES_MAX],
-    /// 1..=[`VALUES_MAX`] once it is [started](Self::start).
+    /// 0..=[`VALUES_MAX`].
     count: usize,
-    /// The hash table: a value stands where its hash leads, or where that is taken, at the next
-    /// free place. Free is what has the first value's bits.
-    table: [u32; PLACES],
-    /// The number of the value at each place, 0 of a free one: that of the first value.
-    numbers: [u8; PLACES],
+    /// The hash table: one more than a value's number stands where its hash leads, or where that is
+    /// taken, at the next free place. 0: free.
+    places: [u8; PLACES],
 }
 
 impl Values {
-    /// Room for values.
-    pub(in crate::codec) const NEW: Self = Self {
+    /// None as yet.
+    pub(in crate::codec) const NONE: Self = Self {
         bits: [0; VALUES_MAX],
         count: 0,
-        table: [0; PLACES],
-        numbers: [0; PLACES],
+        places: [0; PLACES],
     };
-
-    /// Takes the values of a row, of one component or more; `None` if there are too many. O(row).
-    pub(super) fn start(&mut self, row: &[f32]) -> Option<()> {
-        let (first, rest) = row.split_first()?;
-        let first = first.to_bits();
-        self.bits = [first; VALUES_MAX];
-        self.table = [first; PLACES];
-        self.numbers = [0; PLACES];
-        self.count = 1;
-        self.add_row(rest)
-    }
 
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// The place of a value, or a free one for it.
+    /// The number of a value, if it was added, and its place, or a free one for it.
     #[inline(always)]
-    fn place(&self, bits: u32) -> u8 {
-        let [first, ..] = self.bits;
+    fn find(&self, bits: u32) -> (Option<u8>, u8) {
         // The golden ratio's bits: near values are spread (Knuth, volume 3, section 6.4).
         let [.., mut place] = bits.wrapping_mul(0x9e37_79b1).to_le_bytes();
         // Ends: more places are free than not.
         loop {
-            let found = self.table.get(usize::from(place)).copied().unwrap_or(first);
-            if found == bits || found == first {
-                return place;
+            let found = self.places.get(usize::from(place)).copied();
+            let Some(number) = found.unwrap_or(0).checked_sub(1) else {
+                return (None, place);
+            };
+            if self.bits(number) == Some(bits) {
+                return (Some(number), place);
             }
             place = place.wrapping_add(1);
         }
@@ -69,24 +57,13 @@ impl Values {
     /// Adds a value unless it is there; `None` if there are too many.
     #[inline(always)]
     pub(super) fn add(&mut self, bits: u32) -> Option<()> {
-        let place = usize::from(self.place(bits));
-        let found = self.table.get_mut(place)?;
-        if *found == bits {
+        let (None, place) = self.find(bits) else {
             return Some(());
-        }
+        };
         *self.bits.get_mut(self.count)? = bits;
-        *found = bits;
-        *self.numbers.get_mut(place)? = u8::try_from(self.count).ok()?;
         self.count += 1;
+        *self.places.get_mut(usize::from(place))? = u8::try_from(self.count).ok()?;
         Some(())
-    }
-
-    /// The number of a value that was added; 0 of another.
-    #[inline(always)]
-    fn number(&self, bits: u32) -> u8 {
-        let place = self.place(bits);
-        let number = self.numbers.get(usize::from(place));
-        number.copied().unwrap_or(0)
     }
 
     #[inline(always)]
@@ -132,7 +109,7 @@ impl<'v> Dictionary<'v> {
     /// How many values are below one of them; 0 of another.
     #[inline(always)]
     pub(super) fn rank(&self, bits: u32) -> i32 {
-        let number = self.values.number(bits);
+        let number = self.values.find(bits).0.unwrap_or(0);
         let rank = self.ranks.get(usize::from(number));
         rank.map_or(0, |rank| i32::from(*rank))
     }

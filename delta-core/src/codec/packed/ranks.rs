@@ -108,7 +108,7 @@ impl<'r> Plan<'r> {
             Base::Zero => &[0.0],
         };
         let (first, rest) = old.split_at_checked(BLOCK).unwrap_or((old, &[]));
-        values.start(first)?;
+        values.add_row(first)?;
         if values.count() > BLOCK_VALUES_MAX {
             return None;
         }
@@ -129,7 +129,7 @@ impl<'r> Plan<'r> {
             *counts.get_mut(number_of(&dictionary, kind, old, new) as usize)? += 1;
             Some(())
         })?;
-        let (scale, number_bits) = Scale::of_counts(counts);
+        let (scale, number_bits) = Scale::of_counts(&mut counts);
         let head_size = HEAD_SIZE + 4 * usize::from(fresh_count);
         let bits = 8 * head_size + usize::try_from(list_bits).ok()?;
         Some(Self {
@@ -295,10 +295,10 @@ impl<'a> RanksValues<'a> {
         out: &mut [[u8; 4]],
     ) -> Result<(), ValuesError> {
         let old_values = if self.from_zero { &[0.0][..] } else { old };
-        let mut values = Values::NEW;
+        let mut values = Values::NONE;
         let fresh = self.fresh.iter().map(|bytes| u32::from_le_bytes(*bytes));
         values
-            .start(old_values)
+            .add_row(old_values)
             .and_then(|()| fresh.into_iter().try_for_each(|bits| values.add(bits)))
             .ok_or(ValuesError::TooManyDistinct)?;
         let dictionary = Dictionary::new(&values);

@@ -56,18 +56,18 @@ impl Scale {
     }
 
     /// The scale that needs the fewest bits for numbers below 256, of each of which there are so
-    /// many, and those bits.
-    pub(super) fn of_counts(mut counts: [u32; 256]) -> (Self, u32) {
+    /// many, and those bits. The counts are used up.
+    pub(super) fn of_counts(counts: &mut [u32; 256]) -> (Self, u32) {
         let total: u32 = counts.iter().sum();
         let candidates = (0..LOW_BITS_OF_BYTES).map(|low_bits| {
             let mut symbols = [0; SYMBOLS];
             let (plain, escaped) = symbols.split_at_mut(SYMBOLS - 1);
-            for (symbol, count) in plain.iter_mut().zip(&counts) {
+            for (symbol, count) in plain.iter_mut().zip(&*counts) {
                 *symbol = *count;
             }
             let sum: u32 = plain.iter().sum();
             escaped.fill(total - sum);
-            halve(&mut counts);
+            halve(counts);
             (low_bits, symbols)
         });
         Self::cheapest(candidates)
