@@ -1,8 +1,8 @@
 //! Replays update streams as tensors: `cargo run --release --example tensors -- STREAM...`
 //!
-//! A stream of snapshots is one tensor that changes as a whole (weights); any other is a table whose
-//! rows are appended and changed (embeddings). For each it prints how many bytes the
-//! changes take, and whether the replica is identical after each of them.
+//! A stream of snapshots is one tensor that changes as a whole (weights); any other is a table
+//! whose rows are appended and changed (embeddings). For each it prints how many bytes the changes
+//! take, and whether the replica is identical after each of them.
 
 use std::path::Path;
 
