@@ -206,15 +206,22 @@ fn ranks_plan<'r>(
         return None;
     }
     let has = |tag| encoding.codecs.has(tag);
-    let base = match base {
-        // A row that loses most of what it had.
-        Base::Row(_) if has(Tag::RanksFromZero) && 4 * count_not_zero(new) < changed => Base::Zero,
-        Base::Row(_) if has(Tag::Ranks) => base,
-        _ if has(Tag::RanksFromZero) => Base::Zero,
-        _ => return None,
-    };
     let values = values.insert(ranks::Values::NONE);
-    ranks::Plan::new(base, new, changed, values)
+    let may_be_from_zero = has(Tag::RanksFromZero);
+    if let Base::Row(old) = base
+        && has(Tag::Ranks)
+        // A row that loses most of what it had is smaller from zero.
+        && !(may_be_from_zero && 4 * count_not_zero(new) < changed)
+        && values.add_few(old).is_some()
+    {
+        return ranks::Plan::new(base, new, changed, values);
+    }
+    if !may_be_from_zero {
+        return None;
+    }
+    *values = ranks::Values::NONE;
+    values.add_few(&[0.0])?;
+    ranks::Plan::new(Base::Zero, new, changed, values)
 }
 
 /// Replaces `sparse`, which stands in `out`, by `ranks` if that is smaller.

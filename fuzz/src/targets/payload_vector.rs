@@ -66,7 +66,7 @@ fn header(mode: &Mode, payload: &[u8]) -> DeltaHeader {
     header.compressed = mode.compressed;
     header.graph = mode.graph;
     header.lossy = matches!(tag, 5 | 6);
-    header.relative = matches!(tag, 3 | 5) && !mode.is_insert;
+    header.relative = matches!(tag, 3 | 5 | 7) && !mode.is_insert;
     if let (true, Some(id)) = (mode.right_hash, id_of(payload)) {
         header.vector_id_hash = vector_id_hash(id);
     }

@@ -1,5 +1,9 @@
 //! The distinct values of a row, and where each of them stands among all (WIRE.md, section 4).
 
+use super::BLOCK;
+
+/// Distinct values in the first block of a row that is worth a dictionary, at most.
+const BLOCK_VALUES_MAX: usize = 40;
 /// Values, at most.
 pub(super) const VALUES_MAX: usize = 128;
 /// Places of the hash table: half of them stay empty.
@@ -69,6 +73,17 @@ impl Values {
     #[inline(always)]
     fn bits(&self, number: u8) -> Option<u32> {
         self.bits.get(usize::from(number)).copied()
+    }
+
+    /// Adds the values of a row that has few of them: `None` if its first block already has many, or
+    /// all have too many. O(row).
+    pub(in crate::codec) fn add_few(&mut self, row: &[f32]) -> Option<()> {
+        let (first, rest) = row.split_at_checked(BLOCK).unwrap_or((row, &[]));
+        self.add_row(first)?;
+        if self.count > BLOCK_VALUES_MAX {
+            return None;
+        }
+        self.add_row(rest)
     }
 
     /// Adds the values of a row; `None` if there are too many. O(row).

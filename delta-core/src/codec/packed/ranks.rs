@@ -6,7 +6,7 @@
 //! grows by one moves to the next value of the dictionary, whatever function of it is stored.
 
 use super::{
-    BLOCK, as_f32,
+    as_f32,
     dictionary::Dictionary,
     listing::{ListKind, Listing},
     numbers::{NumberReader, NumberWriter},
@@ -28,8 +28,6 @@ const HEAD_SIZE: usize = 2;
 const FRESH_MAX: u8 = 0x7f;
 /// Of the byte that counts them: the list has the components that do not change.
 const LISTS_UNCHANGED: u8 = 0x80;
-/// Distinct values in the first block of a row that is worth a dictionary, at most.
-const BLOCK_VALUES_MAX: usize = 40;
 
 /// A change of a row.
 #[derive(Clone, Copy)]
@@ -65,13 +63,14 @@ impl Change<'_> {
 #[inline]
 pub(in crate::codec) fn has_repeats(row: &[f32]) -> bool {
     const LANES: usize = 16;
-    let Some(one) = row.first_chunk::<LANES>() else {
-        return false;
-    };
     let mut equal = 0;
     for behind in 1..=8 {
-        let others = row.get(behind..).and_then(<[_]>::first_chunk::<LANES>);
-        for (one, other) in one.iter().zip(others.unwrap_or(&[f32::NAN; LANES])) {
+        let others = row.get(behind..).unwrap_or_default();
+        let pairs = match (row.first_chunk::<LANES>(), others.first_chunk::<LANES>()) {
+            (Some(ones), Some(others)) => (&ones[..], &others[..]),
+            _ => (row, others),
+        };
+        for (one, other) in pairs.0.iter().zip(pairs.1) {
             equal |= u32::from(one.to_bits() == other.to_bits());
         }
     }
@@ -94,8 +93,8 @@ pub(in crate::codec) struct Plan<'r> {
 }
 
 impl<'r> Plan<'r> {
-    /// How to encode the change of `changed` components from `base` to `new`, rows of one length,
-    /// if they have few distinct values, for which there is room in `values`. O(dim).
+    /// How to encode the change of `changed` components from `base`, of which `values` has all, to
+    /// `new`, rows of one length, if there is room in `values` for those that are new. O(dim).
     #[inline(never)]
     pub(in crate::codec) fn new(
         base: Base<'r>,
@@ -103,16 +102,6 @@ impl<'r> Plan<'r> {
         changed: usize,
         values: &'r mut Values,
     ) -> Option<Self> {
-        let old = match base {
-            Base::Row(old) => old,
-            Base::Zero => &[0.0],
-        };
-        let (first, rest) = old.split_at_checked(BLOCK).unwrap_or((old, &[]));
-        values.add_row(first)?;
-        if values.count() > BLOCK_VALUES_MAX {
-            return None;
-        }
-        values.add_row(rest)?;
         let old_count = values.count();
         let change = Change { base, new };
         change.for_each(&mut |_, _, new| values.add(new))?;

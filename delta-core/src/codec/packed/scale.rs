@@ -57,7 +57,7 @@ impl Scale {
 
     /// The scale that needs the fewest bits for numbers below 256, of each of which there are so
     /// many, and those bits. The counts are used up.
-    pub(super) fn of_counts(counts: &mut [u32; 256]) -> (Self, u32) {
+    pub(super) fn of_counts(counts: &mut [u32; 256]) -> (Self, u64) {
         let total: u32 = counts.iter().sum();
         let candidates = (0..LOW_BITS_OF_BYTES).map(|low_bits| {
             let mut symbols = [0; SYMBOLS];
@@ -76,12 +76,12 @@ impl Scale {
     /// The best of some numbers of low bits, each with how often what is above them stands; and
     /// how many bits all numbers take.
     #[inline(always)]
-    fn cheapest(candidates: impl Iterator<Item = (u32, [u32; SYMBOLS])>) -> (Self, u32) {
+    fn cheapest(candidates: impl Iterator<Item = (u32, [u32; SYMBOLS])>) -> (Self, u64) {
         let first = Self {
             low_bits: 0,
             table: 0,
         };
-        let mut best = (first, u32::MAX);
+        let mut best = (first, u64::MAX);
         for (low_bits, counts) in candidates {
             let total: u32 = counts.iter().sum();
             for (table, codes) in (0..).zip(&tables::ALL) {
@@ -91,7 +91,9 @@ impl Scale {
                     .map(|(count, code)| count * code.length())
                     .sum();
                 let [.., escaped] = counts;
-                let bits = coded + escaped * (32 - low_bits) + total * low_bits;
+                let product = |count: u32, each: u32| u64::from(count) * u64::from(each);
+                let plain = u64::from(coded) + product(total, low_bits);
+                let bits = plain + product(escaped, 32 - low_bits);
                 if bits < best.1 {
                     let low_bits = u8::try_from(low_bits).unwrap_or(0);
                     best = (Self { low_bits, table }, bits);
