@@ -55,9 +55,21 @@ mod tests {
         let mut random = Random::new(7);
         for round in 0_u8..200 {
             let dim = 17 + 13 * usize::from(round % 40);
-            let old: Vec<f32> = (0..dim).map(|_| random.value()).collect();
             let step = 0.5_f32.powi(i32::from(round % 20));
-            let new: Vec<f32> = old.iter().map(|x| x + step * random.value()).collect();
+            let mut pair = |index: usize| {
+                let (old, change) = (random.value(), step * random.value());
+                // Rows that change everywhere, in every third component, and among few values.
+                match round % 3 {
+                    0 => (old, old + change),
+                    1 if !index.is_multiple_of(3) => (old, old),
+                    1 => (old, old + change),
+                    _ => (
+                        (old * 5.0).floor().exp(),
+                        (old * 5.0 + change).floor().exp(),
+                    ),
+                }
+            };
+            let (old, new): (Vec<f32>, Vec<f32>) = (0..dim).map(&mut pair).unzip();
             for bound in [None, Some(Bound::new(3e-3).unwrap())] {
                 let plain = encoded(VectorUnit::BASELINE, bound, &old, &new);
                 let (tag, bytes) = encoded(vector_unit(), bound, &old, &new);

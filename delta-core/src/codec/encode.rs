@@ -2,7 +2,7 @@
 
 use super::{
     Base, EncodeError, Encoding, Tag,
-    encoding::Encoded,
+    encoding::{Encoded, count_changed, count_not_zero},
     packed::{grid, ranks, steps},
     sparse::SparseWriter,
     survey::{Rows, Survey},
@@ -143,18 +143,6 @@ fn many_changes(base: Base<'_>, new: &[f32]) -> Result<Option<usize>, DiffError>
     let changed = count_changed(base, new)?;
     let at_once = encoded_size_max(new.len()) / SPARSE_AT_ONCE;
     Ok((SPARSE_SIZE_MIN * changed > at_once).then_some(changed))
-}
-
-/// Components that change.
-fn count_changed(base: Base<'_>, new: &[f32]) -> Result<usize, DiffError> {
-    match base {
-        Base::Row(old) => diff::count_changed(old, new),
-        Base::Zero => Ok(count_not_zero(new)),
-    }
-}
-
-fn count_not_zero(row: &[f32]) -> usize {
-    row.iter().filter(|value| value.to_bits() != 0).count()
 }
 
 /// No change, or so few that sparse values are taken at once, in one pass over the rows that ends

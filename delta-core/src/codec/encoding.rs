@@ -1,7 +1,10 @@
 //! How rows are encoded: with which codecs, how exactly, against what, and on what.
 
 use super::{Bound, Tag};
-use crate::simd::VectorUnit;
+use crate::{
+    kernel::diff::{self, DiffError},
+    simd::VectorUnit,
+};
 
 /// What a change is measured against.
 #[derive(Clone, Copy, Debug)]
@@ -92,4 +95,17 @@ impl Encoded {
             change_sum: None,
         }
     }
+}
+
+/// Components that change.
+pub(super) fn count_changed(base: Base<'_>, new: &[f32]) -> Result<usize, DiffError> {
+    match base {
+        Base::Row(old) => diff::count_changed(old, new),
+        Base::Zero => Ok(count_not_zero(new)),
+    }
+}
+
+/// Components that are not +0.0.
+pub(super) fn count_not_zero(row: &[f32]) -> usize {
+    row.iter().filter(|value| value.to_bits() != 0).count()
 }

@@ -158,8 +158,8 @@ impl<'a> Values<'a> {
     }
 
     /// Works out what changes in the row `old`, which has the `dim` that the values were checked
-    /// for. Relative values need the very row that they were encoded against. O(changes); of `ranks`
-    /// O(dim).
+    /// for. Relative values need the very row that they were encoded against. O(changes); of
+    /// `ranks` O(dim).
     ///
     /// # Errors
     /// See [`DecodeError`]; [`Self::scratch_size`] bytes of scratch suffice.

@@ -75,8 +75,8 @@ impl Values {
         self.bits.get(usize::from(number)).copied()
     }
 
-    /// Adds the values of a row that has few of them: `None` if its first block already has many, or
-    /// all have too many. O(row).
+    /// Adds the values of a row that has few of them: `None` if its first block already has many,
+    /// or all have too many. O(row).
     pub(in crate::codec) fn add_few(&mut self, row: &[f32]) -> Option<()> {
         let (first, rest) = row.split_at_checked(BLOCK).unwrap_or((row, &[]));
         self.add_row(first)?;
