@@ -3,7 +3,7 @@
 use super::{
     Base, EncodeError, Encoding, Tag,
     encoding::{Encoded, count_changed, count_not_zero},
-    packed::{grid, ranks, steps},
+    packed::{DIM_MIN, grid, ranks, steps},
     sparse::SparseWriter,
     survey::{Rows, Survey},
 };
@@ -333,7 +333,7 @@ impl Packed<'_> {
             ..
         } = self;
         let Encoding { codecs, bound, .. } = self.encoding;
-        if new.len() < PACKED_DIM_MIN {
+        if new.len() < DIM_MIN {
             return None;
         }
         let bound = bound.filter(|_| codecs.has(Tag::Steps) || codecs.has(Tag::StepsFromZero));
@@ -388,7 +388,5 @@ impl Packed<'_> {
     }
 }
 
-/// Rows of fewer components are not worth an attempt.
-const PACKED_DIM_MIN: usize = 16;
 /// Low bits that are zero in all components of a coarse row.
 const COARSE: u32 = 8;

@@ -29,6 +29,9 @@ use pack::{compress, pack};
 use scale::Scale;
 use tables::{ESCAPE, FOUND_MAX};
 
+/// Rows of fewer components are not worth an attempt.
+pub(super) const DIM_MIN: usize = 16;
+
 /// Components that are worked on at a time; a mask of them is a `u64`.
 pub(super) const BLOCK: usize = 64;
 

@@ -6,7 +6,7 @@
 //! grows by one moves to the next value of the dictionary, whatever function of it is stored.
 
 use super::{
-    as_f32,
+    DIM_MIN, as_f32,
     dictionary::Dictionary,
     listing::{ListKind, Listing},
     numbers::{NumberReader, NumberWriter},
@@ -62,7 +62,10 @@ impl Change<'_> {
 /// Whether a row seems to have few distinct values: one soon stands again.
 #[inline]
 pub(in crate::codec) fn has_repeats(row: &[f32]) -> bool {
-    const LANES: usize = 16;
+    const LANES: usize = DIM_MIN;
+    if row.len() < DIM_MIN {
+        return false;
+    }
     let mut equal = 0;
     for behind in 1..=8 {
         let others = row.get(behind..).unwrap_or_default();
