@@ -32,7 +32,7 @@ const COUNTS: [&str; 19] = [
     "traffic.reader.raw_bytes",
 ];
 
-/// Small streams for [`test`].
+/// Small streams for [`test()`].
 const SAMPLES: [&str; 2] = [
     "delta-native/sample/book_docs",
     "delta-native/sample/feat_tokens_log1p",
