@@ -31,7 +31,7 @@ pub enum ValuesError {
         /// Offset in the encoded values.
         offset: u32,
     },
-    /// The old row and the values behind it have more distinct values than `ranks` may have.
+    /// The old row and the new values have more than 128 distinct ones, the most of `ranks`.
     TooManyDistinct,
     /// A change names a component that the row does not have.
     IndexOutOfRange {
@@ -80,7 +80,7 @@ impl fmt::Display for ValuesError {
                 "the values' parameter at byte {offset} is out of range: upgrade this reader"
             ),
             Self::TooManyDistinct => f.write_str(
-                "more distinct values than ranks may have: check that both sides have the same row",
+                "more than 128 distinct values: check that both sides have the same row",
             ),
             Self::IndexOutOfRange { index, dim } => write!(
                 f,

@@ -221,7 +221,7 @@ pub struct RanksValues<'a> {
     /// The change is measured against +0.0, not against the old row.
     from_zero: bool,
     scale: Scale,
-    /// Values that the old row may not have, ascending, four bytes each.
+    /// Values that the old row may not have, in any order, four bytes each.
     fresh: &'a [[u8; 4]],
     listing: Listing<'a>,
     numbers: &'a [u8],
@@ -279,7 +279,7 @@ impl<'a> RanksValues<'a> {
     }
 
     /// Decodes the new bits of the components that change, in order, into `out`, which has one
-    /// element for each. O(dim).
+    /// element for each. O(dim + values^2), of at most 128 values.
     #[inline(never)]
     pub(in crate::codec) fn decode(
         &self,
