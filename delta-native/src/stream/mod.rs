@@ -294,6 +294,8 @@ fn wide(number: u32) -> usize {
 }
 
 #[cfg(test)]
-mod bad_input_tests;
+mod bad_files_tests;
+#[cfg(test)]
+mod bad_list_tests;
 #[cfg(test)]
 mod tests;

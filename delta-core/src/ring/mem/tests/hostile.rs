@@ -1,68 +1,9 @@
 //! One side of a ring beside a peer that breaks its rules: a thread that rewrites words of the
 //! region at random while this side runs. Both sides touch the region atomically.
-use super::{CONTROL, geometry};
-use crate::header::{DeltaHeader, Operation};
-use crate::record::Record;
-use crate::ring::{
-    CONTROL_SIZE, Consumer, CopyError, CopyMem, Notify, Polling, Producer, RegionError,
-    ReserveError, SendError, UntrustedRegion,
-};
-use core::ptr::NonNull;
+use super::arena::{Arena, STEPS, Tally, send_some};
+use crate::ring::{Polling, ReserveError, SendError};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
-use std::vec::Vec;
-
-const REGION_WORDS: usize = (CONTROL + CONTROL_SIZE) / 4;
-/// Words before and behind the region that nobody may write: a multiple of 128 bytes.
-const GUARD: usize = 32;
-const CANARY: u32 = 0xc0de_cafe;
-/// The first four control words, as their creator writes them; `ready` is a word behind them.
-const CREATED: [u32; 5] = [0x4154_4c44, 1, 4, 128, 1];
-
-/// A region between two guards.
-#[repr(C, align(128))]
-struct Arena([AtomicU32; GUARD + REGION_WORDS + GUARD]);
-
-impl Arena {
-    fn new() -> Self {
-        let arena = Self([const { AtomicU32::new(CANARY) }; GUARD + REGION_WORDS + GUARD]);
-        arena.reset();
-        arena
-    }
-
-    fn words(&self) -> &[AtomicU32] {
-        &self.0[GUARD..GUARD + REGION_WORDS]
-    }
-
-    /// Makes an empty ring, as good as one can while the other side runs.
-    fn reset(&self) {
-        for word in self.words() {
-            word.store(0, Ordering::Relaxed);
-        }
-        self.restore_control();
-    }
-
-    /// Repairs what only the creator writes.
-    fn restore_control(&self) {
-        for (word, value) in self.words()[CONTROL / 4..].iter().zip(CREATED) {
-            word.store(value, Ordering::Release);
-        }
-    }
-
-    fn attach(&self) -> Result<UntrustedRegion<'_>, RegionError> {
-        let base = NonNull::from(self.words());
-        // SAFETY: the words are 128-aligned, live as long as the region, and are accessed as
-        // atomics and by the handles of these tests alone, which have one of each side.
-        unsafe { UntrustedRegion::attach(base.cast(), REGION_WORDS * 4, geometry()) }
-    }
-
-    fn assert_guards(&self) {
-        let (before, rest) = self.0.split_at(GUARD);
-        let behind = &rest[REGION_WORDS..];
-        let intact = |word: &AtomicU32| word.load(Ordering::Relaxed) == CANARY;
-        assert!(before.iter().chain(behind).all(intact));
-    }
-}
 
 /// Numbers that look random (xorshift64).
 struct Random(u64);
@@ -92,9 +33,7 @@ impl Random {
         };
         word.store(value, Ordering::Release);
     }
-}
 
-impl Random {
     /// Rewrites some words, and repairs enough of it that the other side goes on.
     fn break_rules(&mut self, arena: &Arena) {
         for _ in 0..self.below(6) {
@@ -103,97 +42,6 @@ impl Random {
         match self.below(8) {
             0 => arena.reset(),
             _ => arena.restore_control(),
-        }
-    }
-}
-
-/// The only record that has this sequence: a raw row whose size and content follow from it, and 16
-/// bytes.
-fn genuine(sequence: u64) -> ([u8; 64], Vec<u8>) {
-    let dim = u8::try_from(sequence % 12 + 1).unwrap();
-    // Raw and with metadata, slot 7, no id.
-    let mut payload = vec![0x81, 7, dim, 0, 4 * dim];
-    for component in 0..u64::from(dim) {
-        payload.extend(sequence.wrapping_mul(3 + component).to_le_bytes()[..4].iter());
-    }
-    // A key of nine bytes, an empty value.
-    payload.extend(b"\x09some name\x01");
-    let header = DeltaHeader::new(Operation::Update, sequence, 1);
-    (header.seal(&payload).unwrap().to_bytes(), payload)
-}
-
-/// What came of the polls of a consumer beside a hostile producer.
-#[derive(Debug, Default)]
-struct Tally {
-    genuine: u32,
-    /// Records that the checksum refused.
-    wrong: u32,
-    /// Handles that were poisoned, and attempts to attach that were refused.
-    damaged: u32,
-}
-
-impl Tally {
-    fn check(&mut self, header: &[u8; 64], payload: &[u8]) {
-        match Record::from_parts(header, payload) {
-            Ok(record) => {
-                let (expected, values) = genuine(record.header().sequence);
-                assert_eq!((*header, payload), (expected, &values[..]));
-                self.genuine += 1;
-            }
-            Err(_) => self.wrong += 1,
-        }
-    }
-
-    fn least(&self) -> u32 {
-        self.genuine.min(self.wrong).min(self.damaged)
-    }
-
-    /// Polls once; false if the handle is poisoned.
-    fn poll<'a, N: Notify<CopyMem<'a>>>(
-        &mut self,
-        consumer: &mut Consumer<CopyMem<'a>, N>,
-        size: usize,
-    ) -> bool {
-        match consumer.poll_into(&mut [0; 64][..size]) {
-            Ok(Some(copied)) => {
-                self.check(copied.header(), copied.payload());
-                copied.done();
-            }
-            Ok(None) => {}
-            Err(CopyError::TooSmall { needed, len }) => {
-                assert!(len == size && needed as usize > size && needed <= 64);
-            }
-            Err(CopyError::Corrupt(corrupt)) => {
-                let again = consumer.poll_into(&mut [0; 64]).unwrap_err();
-                assert_eq!(again, CopyError::Corrupt(corrupt));
-                self.damaged += 1;
-                return false;
-            }
-        }
-        true
-    }
-}
-
-/// Ends the other thread, also by a panic.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Sends as many records as fit, from `sequence` on; gives the next.
-fn send_some<'a, N: Notify<CopyMem<'a>>>(
-    producer: &mut Producer<CopyMem<'a>, N>,
-    mut sequence: u64,
-) -> (u64, Result<(), SendError>) {
-    loop {
-        let (header, payload) = genuine(sequence);
-        match producer.send(&header, &payload) {
-            Ok(()) => sequence += 1,
-            Err(SendError::Reserve(ReserveError::Full { .. })) => return (sequence, Ok(())),
-            Err(error) => return (sequence, Err(error)),
         }
     }
 }
@@ -289,10 +137,6 @@ impl Sent {
     }
 }
 
-/// Steps of a test on one thread, which need no luck, and rounds of one on two threads. Miri is
-/// slow, and finds what it looks for in less.
-const STEPS: u32 = if cfg!(miri) { 100 } else { 20_000 };
-
 #[test]
 fn a_consumer_accepts_nothing_wrong() {
     let (arena, mut tally) = (Arena::new(), Tally::default());
@@ -318,6 +162,15 @@ fn a_producer_stays_within_its_region() {
         sent.least() > STEPS / 200 && sent.sequence > u64::from(STEPS / 10),
         "{sent:?}"
     );
+}
+
+/// Ends the other thread, also by a panic.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Runs `hostile` on a thread of its own until `honest` ends.
@@ -365,101 +218,5 @@ fn a_producer_survives_a_consumer_that_rewrites_the_region() {
                 sent.produce(&arena, 1000, thread::yield_now);
             }
         },
-    );
-}
-
-/// A consumer and a producer that copy, without anybody else.
-fn honest(arena: &Arena) -> (Producer<CopyMem<'_>>, Consumer<CopyMem<'_>>) {
-    let attach = || arena.attach().unwrap();
-    (
-        attach().into_producer(Polling),
-        attach().into_consumer(Polling),
-    )
-}
-
-#[test]
-fn records_are_copied_as_they_were_sent() {
-    let arena = Arena::new();
-    let (mut producer, mut consumer) = honest(&arena);
-    let mut sequence = 1;
-    for expected in 1..=u64::from(STEPS) {
-        let (next, sent) = send_some(&mut producer, sequence);
-        sent.unwrap();
-        sequence = next;
-        let (header, payload) = genuine(expected);
-        let mut out = [0; 64];
-        let copied = consumer.poll_into(&mut out).unwrap().unwrap();
-        assert_eq!((*copied.header(), copied.payload()), (header, &payload[..]));
-        copied.done();
-    }
-    arena.assert_guards();
-}
-
-#[test]
-fn a_batch_is_copied_all_or_nothing() {
-    let arena = Arena::new();
-    let (mut producer, mut consumer) = honest(&arena);
-    let mut batch = producer.batch();
-    for sequence in 1..=3 {
-        let (header, payload) = genuine(sequence);
-        batch.send(&header, &payload).unwrap();
-        assert!(consumer.poll_into(&mut [0; 64]).unwrap().is_none());
-    }
-    assert_eq!(batch.len(), 3);
-    batch.publish();
-    let mut tally = Tally::default();
-    for _ in 0..4 {
-        assert!(tally.poll(&mut consumer, 64));
-    }
-    assert_eq!((tally.genuine, tally.wrong), (3, 0));
-}
-
-#[test]
-fn a_small_buffer_leaves_the_record_and_a_long_payload_poisons() {
-    let arena = Arena::new();
-    let (mut producer, mut consumer) = honest(&arena);
-    let (header, payload) = genuine(5);
-    producer.send(&header, &payload).unwrap();
-    let too_small = CopyError::TooSmall {
-        needed: 40,
-        len: 39,
-    };
-    assert_eq!(consumer.poll_into(&mut [0; 39]).unwrap_err(), too_small);
-    // Undone, it is polled again.
-    let _ = consumer.poll_into(&mut [0; 64]).unwrap().unwrap();
-    let mut out = [0; 64];
-    assert_eq!(
-        consumer.poll_into(&mut out).unwrap().unwrap().payload(),
-        payload
-    );
-    // More than half of the area: no producer sends it, though it would fit.
-    arena.words()[7].store(65, Ordering::Relaxed);
-    let error = consumer.poll_into(&mut [0; 128]).unwrap_err();
-    assert!(matches!(error, CopyError::Corrupt(_)), "{error}");
-    assert_eq!(consumer.poll_into(&mut [0; 128]).unwrap_err(), error);
-}
-
-#[test]
-fn a_header_that_claims_more_than_the_payload_is_not_sent() {
-    let arena = Arena::new();
-    let (mut producer, mut consumer) = honest(&arena);
-    let (header, payload) = genuine(5);
-    let error = producer.send(&header, &payload[..39]).unwrap_err();
-    assert_eq!(
-        error,
-        SendError::PayloadSize {
-            payload_size: 40,
-            len: 39
-        }
-    );
-    assert!(consumer.poll_into(&mut [0; 64]).unwrap().is_none());
-    // Of a longer slice so much is sent as the header says.
-    producer
-        .send(&header, &[&payload[..], b"more"].concat())
-        .unwrap();
-    let mut out = [0; 64];
-    assert_eq!(
-        consumer.poll_into(&mut out).unwrap().unwrap().payload(),
-        payload
     );
 }

@@ -1,4 +1,6 @@
 //! Tests of a region's bytes, as if another process looked at them or damaged them.
+mod arena;
+mod copied;
 mod damage;
 mod format;
 mod hostile;
