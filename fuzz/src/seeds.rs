@@ -181,6 +181,8 @@ fn codec_rows() -> Vec<Vec<u8>> {
         (0x40, 0x41),
         (0x80, 0x4d),
         (0xff, 0xe5),
+        (1, 0x0d),
+        (0xff, 0x1d),
     ] {
         for bound in [0, 0x3b44_u16] {
             let [low, high] = bound.to_le_bytes();

@@ -34,7 +34,7 @@ const STAGES: [Stage; 3] = [
     Stage {
         name: "capture",
         page: 1,
-        bytes_max: 134 * 1024,
+        bytes_max: 136 * 1024,
     },
     Stage {
         name: "process",

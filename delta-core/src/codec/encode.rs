@@ -1,9 +1,9 @@
 //! The choice of the smallest codec.
 
 use super::{
-    Base, EncodeError, Encoding, Tag,
-    encoding::{Encoded, count_changed, count_not_zero},
-    packed::{DIM_MIN, grid, ranks, steps},
+    Base, EncodeError, Encoding, Tag, discrete,
+    encoding::{Encoded, count_changed},
+    packed::{DIM_MIN, as_f32, grid, steps},
     sparse::SparseWriter,
     survey::{Rows, Survey},
 };
@@ -90,19 +90,16 @@ pub(crate) fn encode_summed(
     // What is not below raw is raw.
     let below_raw = out.get_mut(..needed.saturating_sub(1)).unwrap_or_default();
     let mut values = None;
-    let ranks = ranks_plan(encoding, base, new, changed, &mut values);
+    let discrete = discrete::Plan::new(encoding, base, new, changed, &mut values);
     let packed = encoding.unit.run(Packed {
         encoding,
         base,
         new,
         changed,
-        bits_max: ranks.as_ref().map_or(f32::INFINITY, |plan| plan.bits),
+        bits_max: discrete.bits(),
         out: &mut *below_raw,
     });
-    let packed = match (packed, ranks) {
-        (None, Some(plan)) => plan.write(below_raw).map(|size| (plan.tag(), size)),
-        (packed, _) => packed,
-    };
+    let packed = packed.or_else(|| discrete.write(below_raw));
     // The longer gaps, of two bytes and more, take a byte more for 128 components at most.
     let sparse_size_max = SPARSE_SIZE_MIN * changed + needed / 512;
     if encoding.codecs.has(Tag::Sparse)
@@ -169,52 +166,16 @@ fn encode_at_once(
         // Nothing changes.
         0 => (encoding.codecs.has(Tag::Same)).then(|| Encoded::new(Tag::Same, 0)),
         FEW_SPARSE_SIZE.. if may_be_grid && is_last_bits(base, out) => None,
-        FEW_SPARSE_SIZE.. if ranks::has_repeats(new) => {
-            Some(write_smaller_ranks(encoding, base, new, sparse, out)?)
+        FEW_SPARSE_SIZE.. if discrete::is_likely(base, new) => {
+            Some(write_smaller_discrete(encoding, base, new, sparse, out)?)
         }
         _ => Some(sparse),
     })
 }
 
-#[expect(clippy::cast_precision_loss, reason = "beside an estimate")]
-fn bits_of(bytes: &[u8]) -> f32 {
-    bytes.len() as f32 * 8.0
-}
-
-/// How to encode a change by `ranks`, if the row has few distinct values, for which there is room
-/// in `values` then.
-fn ranks_plan<'r>(
-    encoding: Encoding,
-    base: Base<'r>,
-    new: &'r [f32],
-    changed: usize,
-    values: &'r mut Option<ranks::Values>,
-) -> Option<ranks::Plan<'r>> {
-    if !ranks::has_repeats(new) {
-        return None;
-    }
-    let has = |tag| encoding.codecs.has(tag);
-    let values = values.insert(ranks::Values::NONE);
-    let may_be_from_zero = has(Tag::RanksFromZero);
-    if let Base::Row(old) = base
-        && has(Tag::Ranks)
-        // A row that loses most of what it had is smaller from zero.
-        && !(may_be_from_zero && 4 * count_not_zero(new) < changed)
-        && values.add_few(old).is_some()
-    {
-        return ranks::Plan::new(base, new, changed, values);
-    }
-    if !may_be_from_zero {
-        return None;
-    }
-    *values = ranks::Values::NONE;
-    values.add_few(&[0.0])?;
-    ranks::Plan::new(Base::Zero, new, changed, values)
-}
-
-/// Replaces `sparse`, which stands in `out`, by `ranks` if that is smaller.
+/// Replaces `sparse`, which stands in `out`, by a codec of discrete values if that is smaller.
 #[inline(never)]
-fn write_smaller_ranks(
+fn write_smaller_discrete(
     encoding: Encoding,
     base: Base<'_>,
     new: &[f32],
@@ -222,18 +183,18 @@ fn write_smaller_ranks(
     out: &mut [u8],
 ) -> Result<Encoded, DiffError> {
     // All components from zero are more than the few that change from a row.
-    if matches!(base, Base::Row(_)) && !encoding.codecs.has(Tag::Ranks) {
+    let from_row = encoding.codecs.has(Tag::Ranks) || encoding.codecs.has(Tag::Flips);
+    if matches!(base, Base::Row(_)) && !from_row {
         return Ok(sparse);
     }
     let changed = count_changed(base, new)?;
     let mut values = None;
-    let plan = ranks_plan(encoding, base, new, changed, &mut values);
+    let plan = discrete::Plan::new(encoding, base, new, changed, &mut values);
     let smaller = out.get_mut(..sparse.size - 1).unwrap_or_default();
-    let Some(plan) = plan.filter(|plan| plan.bits < bits_of(smaller)) else {
+    if plan.bits() >= as_f32(8 * smaller.len()) {
         return Ok(sparse);
-    };
-    if let Some(size) = plan.write(smaller) {
-        let tag = plan.tag();
+    }
+    if let Some((tag, size)) = plan.write(smaller) {
         return Ok(Encoded {
             tag,
             size,

@@ -33,6 +33,11 @@ pub enum ValuesError {
     },
     /// The old row and the new values have more than 128 distinct ones, the most of `ranks`.
     TooManyDistinct,
+    /// Bits flip of a component that is no whole number from 0 to 255.
+    NotAByte {
+        /// Index of the component.
+        index: u32,
+    },
     /// A change names a component that the row does not have.
     IndexOutOfRange {
         /// The index found.
@@ -81,6 +86,11 @@ impl fmt::Display for ValuesError {
             ),
             Self::TooManyDistinct => f.write_str(
                 "more than 128 distinct values: check that both sides have the same row",
+            ),
+            Self::NotAByte { index } => write!(
+                f,
+                "bits flip of component {index}, which is no whole number from 0 to 255: check \
+                 that both sides have the same row"
             ),
             Self::IndexOutOfRange { index, dim } => write!(
                 f,

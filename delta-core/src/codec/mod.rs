@@ -8,10 +8,12 @@
 //! | `same`, `raw`, `sparse` | yes | yes | no, all, few components change |
 //! | `grid` | yes | from zero | finite rows: small differences, few significant bits |
 //! | `ranks` | yes | from zero | rows of few distinct values, as counters are |
+//! | `flips` | yes | no | rows of packed bits |
 //! | `steps` | within a bound | from zero | rows of which a bounded error does no harm |
 
 mod bits;
 mod bound;
+mod discrete;
 mod encode;
 mod encoding;
 mod error;
@@ -27,7 +29,7 @@ pub(crate) use encode::encode_summed;
 pub use encode::{encode, encode_as, encoded_size_max};
 pub use encoding::{Base, CodecSet, Encoding};
 pub use error::{DecodeError, EncodeError, ValuesError};
-pub use packed::{grid::GridValues, ranks::RanksValues, steps::StepsValues};
+pub use packed::{flips::FlipsValues, grid::GridValues, ranks::RanksValues, steps::StepsValues};
 pub use values::{ListedChange, RawValues, RowChange, Values};
 
 /// Names a codec on the wire. The discriminants are the wire values.
@@ -53,11 +55,13 @@ pub enum Tag {
     Ranks = 7,
     /// The same, from a row of +0.0.
     RanksFromZero = 8,
+    /// The bits that flip of bytes.
+    Flips = 9,
 }
 
 impl Tag {
     /// The codecs, in the order of their wire values.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Same,
         Self::Raw,
         Self::Sparse,
@@ -67,6 +71,7 @@ impl Tag {
         Self::StepsFromZero,
         Self::Ranks,
         Self::RanksFromZero,
+        Self::Flips,
     ];
 
     /// The codec of a wire value, `None` for an unknown one.
@@ -87,12 +92,13 @@ impl Tag {
             Self::StepsFromZero => "steps-from-zero",
             Self::Ranks => "ranks",
             Self::RanksFromZero => "ranks-from-zero",
+            Self::Flips => "flips",
         }
     }
 
     /// The values are a difference from the row before: they apply to no other.
     pub const fn is_relative(self) -> bool {
-        matches!(self, Self::Grid | Self::Steps | Self::Ranks)
+        matches!(self, Self::Grid | Self::Steps | Self::Ranks | Self::Flips)
     }
 
     /// The row after the change is not exactly the writer's.

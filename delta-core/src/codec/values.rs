@@ -3,6 +3,7 @@
 use super::{
     DecodeError, Tag, ValuesError,
     packed::{
+        flips::FlipsValues,
         grid::GridValues,
         listing::{Indices, Listing},
         ranks::RanksValues,
@@ -34,6 +35,8 @@ pub enum Values<'a> {
     Steps(StepsValues<'a>),
     /// Moves among the values of the row.
     Ranks(RanksValues<'a>),
+    /// Bits that flip.
+    Flips(FlipsValues<'a>),
 }
 
 /// The little-endian bits of all components of a row, at any alignment.
@@ -71,6 +74,7 @@ impl<'a> Values<'a> {
             Tag::Ranks | Tag::RanksFromZero => {
                 return RanksValues::parse(bytes, dim, tag == Tag::RanksFromZero).map(Self::Ranks);
             }
+            Tag::Flips => return FlipsValues::parse(bytes, dim).map(Self::Flips),
             Tag::Steps | Tag::StepsFromZero => {
                 return StepsValues::parse(bytes, dim, tag == Tag::StepsFromZero).map(Self::Steps);
             }
@@ -112,6 +116,7 @@ impl<'a> Values<'a> {
             Self::Steps(_) => Tag::Steps,
             Self::Ranks(ranks) if ranks.is_from_zero() => Tag::RanksFromZero,
             Self::Ranks(_) => Tag::Ranks,
+            Self::Flips(_) => Tag::Flips,
         }
     }
 
@@ -131,6 +136,7 @@ impl<'a> Values<'a> {
             Self::Grid(grid) => grid.as_bytes(),
             Self::Steps(steps) => steps.as_bytes(),
             Self::Ranks(ranks) => ranks.as_bytes(),
+            Self::Flips(flips) => flips.as_bytes(),
         }
     }
 
@@ -154,6 +160,7 @@ impl<'a> Values<'a> {
             Self::Grid(grid) => 4 * grid.listing().count() as usize,
             Self::Steps(steps) => 4 * steps.listing().count() as usize,
             Self::Ranks(ranks) => 4 * ranks.listing().count() as usize,
+            Self::Flips(flips) => 4 * flips.listing().count() as usize,
         }
     }
 
@@ -196,6 +203,7 @@ impl<'a> Values<'a> {
             Self::Grid(grid) => grid.listing(),
             Self::Steps(steps) => steps.listing(),
             Self::Ranks(ranks) => ranks.listing(),
+            Self::Flips(flips) => flips.listing(),
         };
         let (needed, given) = (self.scratch_size(), scratch.len());
         let scratch = scratch
@@ -234,6 +242,7 @@ impl Job for Decode<'_> {
             Values::Grid(grid) => grid.decode(self.old, self.components),
             Values::Steps(steps) => steps.decode(self.old, self.components),
             Values::Ranks(ranks) => ranks.decode(self.old, self.components),
+            Values::Flips(flips) => flips.decode(self.old, self.components),
             _ => Ok(()),
         }
     }

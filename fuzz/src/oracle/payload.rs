@@ -115,7 +115,7 @@ impl Values {
     pub fn flags(&self) -> u8 {
         match self {
             Self::Packed(packed) => match packed.tag {
-                3 | 7 => RELATIVE,
+                3 | 7 | 9 => RELATIVE,
                 5 => RELATIVE | LOSSY,
                 6 => LOSSY,
                 _ => 0,
@@ -145,7 +145,7 @@ pub fn values(tag: u8, bytes: &[u8], dim: u32) -> Option<Values> {
             }
             Some(Values::Sparse(changes))
         }
-        3..=8 => Packed::parse(tag, bytes, dim).map(Values::Packed),
+        3..=9 => Packed::parse(tag, bytes, dim).map(Values::Packed),
         _ => None,
     }
 }

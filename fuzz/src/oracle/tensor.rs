@@ -7,7 +7,7 @@ use super::payload::values;
 /// Bytes of an element of each type.
 const WIDTHS: [usize; 7] = [4, 2, 2, 1, 1, 2, 4];
 const F32: u8 = 0;
-/// Elements of the longest row that tags 3, 4, 7 and 8 are for.
+/// Elements of the longest row that tags 3, 4 and 7 to 9 are for.
 const DIFFERENCES_MAX: u32 = 1_024;
 const ELEMENTS_MAX: u64 = 1 << 30;
 
@@ -161,7 +161,7 @@ pub fn relative(payload: &[u8]) -> Option<bool> {
     let fields = fields(payload)?;
     match fields.kind {
         0 => dense(fields.axis, fields.dtype, fields.rest).map(|_| false),
-        1 => entries(&fields).map(|rows| rows.iter().any(|(_, tag, _)| matches!(tag, 3 | 7))),
+        1 => entries(&fields).map(|rows| rows.iter().any(|(_, tag, _)| matches!(tag, 3 | 7 | 9))),
         _ => Some(false),
     }
 }
@@ -264,7 +264,7 @@ fn is_encoded(dtype: u8, tag: u8, bytes: &[u8], count: u32) -> bool {
     let width = WIDTHS[usize::from(dtype)];
     match tag {
         0..=2 if width == 4 => values(tag, bytes, count).is_some(),
-        3 | 4 | 7 | 8 if dtype == F32 && count <= DIFFERENCES_MAX => {
+        3 | 4 | 7..=9 if dtype == F32 && count <= DIFFERENCES_MAX => {
             values(tag, bytes, count).is_some()
         }
         _ if width == 4 => false,

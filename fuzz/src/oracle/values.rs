@@ -1,4 +1,4 @@
-//! Section 4, tags 3 to 8: differences, number by number and bit by bit.
+//! Section 4, tags 3 to 9: differences, number by number and bit by bit.
 
 use super::bytes::Bytes;
 
@@ -80,6 +80,18 @@ impl<'a> Bits<'a> {
 impl Packed {
     pub fn parse(tag: u8, bytes: &[u8], dim: u32) -> Option<Self> {
         let mut rest = Bytes(bytes);
+        if tag == 9 {
+            let size = (8 * u64::from(dim)).min(1 << 32);
+            let listed = list(&mut rest, size)?;
+            return rest.0.is_empty().then(|| Self {
+                tag,
+                bytes: bytes.to_vec(),
+                dim,
+                kind: 1,
+                listed,
+                numbers_at: bytes.len(),
+            });
+        }
         let scale = rest.u8()?;
         let kind = if tag <= 4 {
             let (flags, floor) = (rest.u8()?, rest.u8()?);
@@ -104,7 +116,7 @@ impl Packed {
         }
         let listed = match kind {
             0 => Vec::new(),
-            _ => list(&mut rest, dim)?,
+            _ => list(&mut rest, dim.into())?,
         };
         Some(Self {
             tag,
@@ -118,6 +130,9 @@ impl Packed {
 
     /// Changes `row`, or says that the rest of the bytes is broken, and leaves it.
     pub fn apply(&self, row: &mut [u32]) -> Option<()> {
+        if self.tag == 9 {
+            return self.flips(row);
+        }
         let scale = self.bytes[0];
         let (table, low) = (usize::from(scale & 7), u32::from(scale >> 3));
         let packed = &self.bytes[self.numbers_at..];
@@ -249,6 +264,18 @@ impl Packed {
         Some(rest)
     }
 
+    fn flips(&self, row: &mut [u32]) -> Option<()> {
+        let mut new = row.to_vec();
+        for position in &self.listed {
+            let component = &mut new[*position as usize / 8];
+            let is_this = |byte: &u8| f32::from(*byte).to_bits() == *component;
+            let byte = (0..=u8::MAX).find(is_this)?;
+            *component = f32::from(byte ^ 1 << (position % 8)).to_bits();
+        }
+        row.copy_from_slice(&new);
+        Some(())
+    }
+
     /// Components that change.
     fn indices(&self) -> Vec<u32> {
         let is_listed = |index: &u32| self.listed.binary_search(index).is_ok();
@@ -295,7 +322,7 @@ fn step(bound: u16, rms: u16) -> Option<f32> {
     (is_bound && step.is_normal() && (1.0 / step).is_normal()).then_some(step)
 }
 
-fn list(rest: &mut Bytes<'_>, dim: u32) -> Option<Vec<u32>> {
+fn list(rest: &mut Bytes<'_>, size: u64) -> Option<Vec<u32>> {
     let (count, parameter) = (rest.varint()?, rest.u8()?);
     if parameter > 31 {
         return None;
@@ -310,7 +337,7 @@ fn list(rest: &mut Bytes<'_>, dim: u32) -> Option<Vec<u32>> {
         }
         let remainder = bits.number(parameter.into())?;
         let index = next + (quotient << parameter) + u64::from(remainder);
-        if index >= u64::from(dim) {
+        if index >= size {
             return None;
         }
         listed.push(index as u32);

@@ -15,6 +15,18 @@ use crate::units::units;
 /// Components of a row, at most.
 const DIM_MAX: usize = 2048;
 
+/// What the bits of the input's first byte add to `raw`.
+const CHOICE: [Tag; 8] = [
+    Tag::Flips,
+    Tag::Sparse,
+    Tag::Grid,
+    Tag::GridFromZero,
+    Tag::Steps,
+    Tag::StepsFromZero,
+    Tag::Ranks,
+    Tag::RanksFromZero,
+];
+
 pub fn run(input: &[u8]) {
     let mut bytes = Bytes(input);
     let (Some(codecs), Some(bound), Some(kind)) = (bytes.u8(), bytes.u16(), bytes.u8()) else {
@@ -24,7 +36,7 @@ pub fn run(input: &[u8]) {
     let (old, new) = rows(kind, seed, bytes.0);
     let codecs = (0..8)
         .filter(|bit| codecs >> bit & 1 == 1)
-        .fold(CodecSet::RAW, |set, bit| set.with(Tag::ALL[1 + bit]));
+        .fold(CodecSet::RAW, |set, bit| set.with(CHOICE[bit]));
     let encoding = Encoding {
         codecs,
         bound: Bound::new(f32::from_bits(u32::from(bound) << 16)).ok(),
@@ -50,6 +62,9 @@ fn rows(kind: u8, seed: u32, input: &[u8]) -> (Vec<u32>, Vec<u32>) {
         .chunks_exact(4)
         .map(|word| u32::from_le_bytes(word.try_into().expect("four")));
     let random = row_of(seed, dim as u32);
+    if kind & 0xf == 0xd {
+        return words.zip(changes).map(of_bytes).unzip();
+    }
     if kind & 3 == 1 {
         return words
             .zip(changes)
@@ -76,6 +91,17 @@ fn rows(kind: u8, seed: u32, input: &[u8]) -> (Vec<u32>, Vec<u32>) {
         });
     let new = new.collect();
     (old, new)
+}
+
+/// A byte of which bits flip, or, rarely, a component of any bits, before or after.
+fn of_bytes((word, change): (u32, &u8)) -> (u32, u32) {
+    let [old, flips, dice, rare] = word.to_le_bytes();
+    let byte = |byte: u8| f32::from(byte).to_bits();
+    match rare {
+        0 => (word, byte(*change)),
+        1 => (byte(*change), word),
+        _ => (byte(old), byte(old ^ (flips & dice & change))),
+    }
 }
 
 /// A component of one of the first values of a row, or, rarely, of any bits, before and after.

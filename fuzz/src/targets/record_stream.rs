@@ -175,12 +175,13 @@ pub fn same_values(values: &codec::Values<'_>, dim: u32) -> Values {
                 .collect(),
         ),
         codec::Values::Sparse(sparse) => Values::Sparse(sparse.iter().collect()),
-        codec::Values::Grid(_) | codec::Values::Steps(_) | codec::Values::Ranks(_) => {
-            Values::Packed(
-                Packed::parse(values.tag() as u8, values.as_bytes(), dim)
-                    .expect("values that the core has parsed"),
-            )
-        }
+        codec::Values::Grid(_)
+        | codec::Values::Steps(_)
+        | codec::Values::Ranks(_)
+        | codec::Values::Flips(_) => Values::Packed(
+            Packed::parse(values.tag() as u8, values.as_bytes(), dim)
+                .expect("values that the core has parsed"),
+        ),
         other => panic!("a codec that the oracle does not know: {other:?}"),
     }
 }

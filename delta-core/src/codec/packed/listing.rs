@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK, Source, lanes, mask_of,
-    positions::{PositionList, PositionWriter, Positions, estimate_bits},
+    positions::{BytesOf, PositionList, PositionWriter, Positions, estimate_bits},
 };
 use crate::codec::{ValuesError, survey::Rows};
 
@@ -81,14 +81,21 @@ impl ListKind {
     }
 }
 
-/// A checked list, or none, of a row.
+/// Which components of a row change, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::codec) struct Listing<'a> {
     dim: u32,
-    /// The listed components change; else the others do.
-    lists_changed: bool,
-    /// `None`: all components change.
-    list: Option<PositionList<'a>>,
+    components: Components<'a>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Components<'a> {
+    All,
+    Listed(PositionList<'a>),
+    /// Those that are not listed.
+    Others(PositionList<'a>),
+    /// Those of which bits are listed.
+    OfBits(PositionList<'a>),
 }
 
 impl<'a> Listing<'a> {
@@ -99,46 +106,55 @@ impl<'a> Listing<'a> {
         at: &mut usize,
         dim: u32,
     ) -> Result<Self, ValuesError> {
-        let list = match kind {
-            ListKind::All => None,
-            _ => Some(PositionList::parse(bytes, at, dim.into())?),
+        let mut list = || PositionList::parse(bytes, at, dim.into());
+        let components = match kind {
+            ListKind::All => Components::All,
+            ListKind::Changed => Components::Listed(list()?),
+            ListKind::Unchanged => Components::Others(list()?),
         };
-        Ok(Self {
-            dim,
-            lists_changed: kind == ListKind::Changed,
-            list,
-        })
+        Ok(Self { dim, components })
+    }
+
+    /// The components, bytes, of which `list` has bits.
+    pub(super) fn of_bits(list: PositionList<'a>, dim: u32) -> Self {
+        let components = Components::OfBits(list);
+        Self { dim, components }
     }
 
     /// All components change.
     #[inline]
     pub(in crate::codec) fn is_all(&self) -> bool {
-        self.list.is_none()
+        matches!(self.components, Components::All)
     }
 
-    /// Components that change.
+    /// Components that change. O(1); O(bits) if those are listed.
     #[inline]
     pub(in crate::codec) fn count(&self) -> u32 {
-        match &self.list {
-            None => self.dim,
-            Some(list) if self.lists_changed => list.count(),
+        match &self.components {
+            Components::All => self.dim,
+            Components::Listed(list) => list.count(),
             // Positions of a list are distinct and below dim.
-            Some(list) => self.dim.saturating_sub(list.count()),
+            Components::Others(list) => self.dim.saturating_sub(list.count()),
+            // One for each position at most, and those are counted by a u32.
+            Components::OfBits(list) => list.iter_bytes().fold(0, |count, _| count + 1),
         }
     }
 
     /// The components that change, ascending.
     pub(in crate::codec) fn iter(&self) -> Indices<'a> {
-        let listed = self.list.map(|list| list.iter());
-        match (listed, self.lists_changed) {
-            (None, _) => Indices::Range(0..self.dim),
-            (Some(listed), true) => Indices::Listed(listed),
-            (Some(mut listed), false) => Indices::Others {
-                next: 0,
-                dim: self.dim,
-                skip: listed.next(),
-                listed,
-            },
+        match &self.components {
+            Components::All => Indices::Range(0..self.dim),
+            Components::Listed(list) => Indices::Listed(list.iter()),
+            Components::Others(list) => {
+                let mut listed = list.iter();
+                Indices::Others {
+                    next: 0,
+                    dim: self.dim,
+                    skip: listed.next(),
+                    listed,
+                }
+            }
+            Components::OfBits(list) => Indices::OfBits(list.iter_bytes()),
         }
     }
 }
@@ -161,6 +177,8 @@ pub(in crate::codec) enum Indices<'a> {
         /// Those behind it.
         listed: Positions<'a>,
     },
+    /// Those of which bits are listed.
+    OfBits(BytesOf<'a>),
 }
 
 impl Iterator for Indices<'_> {
@@ -185,6 +203,7 @@ impl Iterator for Indices<'_> {
                 *next = next.saturating_add(1);
                 (index < *dim).then_some(index)
             }
+            Self::OfBits(bytes) => bytes.next().map(|(index, _)| index),
         }
     }
 }

@@ -5,8 +5,10 @@
 //! numbers are written in two parts: `low_bits` low bits each, side by side, so that they can be
 //! read in any order; and what is above them, which is small and has a prefix code.
 
+mod change;
 mod dictionary;
 mod estimate;
+pub(super) mod flips;
 pub(super) mod grid;
 mod join;
 pub(super) mod listing;
@@ -87,7 +89,7 @@ fn unzigzag(number: u32) -> i32 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn as_f32(count: usize) -> f32 {
+pub(super) fn as_f32(count: usize) -> f32 {
     count as f32
 }
 

@@ -21,6 +21,7 @@ pub(super) struct PositionList<'a> {
 impl<'a> PositionList<'a> {
     /// Reads a list of positions below `size` from `*at` on and moves `*at` behind it.
     /// O(count + size / 2^parameter).
+    #[inline(never)]
     pub(super) fn parse(bytes: &'a [u8], at: &mut usize, size: u64) -> Result<Self, ValuesError> {
         let truncated = ValuesError::truncated(*at);
         let count = varint::read(bytes, at).ok_or(truncated)?;
@@ -64,6 +65,16 @@ impl<'a> PositionList<'a> {
             reader: GapReader::new(self.gaps, self.parameter),
             left: self.count,
             next: 0,
+        }
+    }
+
+    /// The positions as bits of bytes, byte by byte.
+    #[inline]
+    pub(super) fn iter_bytes(&self) -> BytesOf<'a> {
+        let mut positions = self.iter();
+        BytesOf {
+            next: positions.next(),
+            positions,
         }
     }
 }
@@ -144,6 +155,30 @@ impl Iterator for Positions<'_> {
         let position = self.next.wrapping_add(gap as u32);
         self.next = position.wrapping_add(1);
         Some(position)
+    }
+}
+
+/// Iterator over the bytes of which some bits are listed: index of a byte, and a mask of its bits.
+#[derive(Clone, Debug)]
+pub(in crate::codec) struct BytesOf<'a> {
+    /// The first position of the next byte.
+    next: Option<u32>,
+    /// Those behind it.
+    positions: Positions<'a>,
+}
+
+impl Iterator for BytesOf<'_> {
+    type Item = (u32, u8);
+
+    #[inline]
+    fn next(&mut self) -> Option<(u32, u8)> {
+        let index = self.next? / u8::BITS;
+        let mut mask = 0;
+        while let Some(position) = self.next.filter(|position| position / u8::BITS == index) {
+            mask |= 1 << (position % u8::BITS);
+            self.next = self.positions.next();
+        }
+        Some((index, mask))
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::{
     DIM_MIN, as_f32,
+    change::Change,
     dictionary::Dictionary,
     listing::{ListKind, Listing},
     numbers::{NumberReader, NumberWriter},
@@ -14,11 +15,7 @@ use super::{
     scale::Scale,
     unzigzag, zigzag,
 };
-use crate::{
-    codec::{Base, Tag, ValuesError},
-    kernel::diff,
-};
-use core::ops::ControlFlow;
+use crate::codec::{Base, Tag, ValuesError};
 
 pub(in crate::codec) use super::dictionary::Values;
 
@@ -28,36 +25,6 @@ const HEAD_SIZE: usize = 2;
 const FRESH_MAX: u8 = 0x7f;
 /// Of the byte that counts them: the list has the components that do not change.
 const LISTS_UNCHANGED: u8 = 0x80;
-
-/// A change of a row.
-#[derive(Clone, Copy)]
-struct Change<'r> {
-    base: Base<'r>,
-    new: &'r [f32],
-}
-
-impl Change<'_> {
-    /// Calls `f(index, old bits, new bits)` for the components that change, from zero for all,
-    /// ascending, until it returns `None`. Compiled once: the search for changes is large.
-    #[inline(never)]
-    fn for_each(self, f: &mut dyn FnMut(u32, u32, u32) -> Option<()>) -> Option<()> {
-        let mut flow = |index, old, new| match f(index, old, new) {
-            Some(()) => ControlFlow::Continue(()),
-            None => ControlFlow::Break(()),
-        };
-        let flow = match self.base {
-            Base::Row(old) => diff::for_each_changed(old, self.new, |index, new| {
-                let old = old.get(index as usize).map_or(0, |old| old.to_bits());
-                flow(index, old, new)
-            })
-            .ok()?,
-            Base::Zero => (0..)
-                .zip(self.new)
-                .try_for_each(|(index, new)| flow(index, 0, new.to_bits())),
-        };
-        flow.is_continue().then_some(())
-    }
-}
 
 /// Whether a row seems to have few distinct values: one soon stands again.
 #[inline]

@@ -98,7 +98,7 @@ impl<'a> Elements<'a> {
             Self::Words(values) => {
                 let old = bytemuck::try_cast_slice(old).unwrap_or(&[]);
                 match values {
-                    Values::Grid(_) | Values::Ranks(_) => {
+                    Values::Grid(_) | Values::Ranks(_) | Values::Flips(_) => {
                         let mut scratch = [0; 4 * DIFFERENCES_MAX];
                         values.decode(old, &mut scratch)?.change_sum(old)
                     }
@@ -128,7 +128,7 @@ impl<'a> Elements<'a> {
     /// O(changes).
     pub(crate) fn apply(&self, run: &mut [u8]) {
         match *self {
-            Self::Words(values @ (Values::Grid(_) | Values::Ranks(_))) => {
+            Self::Words(values @ (Values::Grid(_) | Values::Ranks(_) | Values::Flips(_))) => {
                 let mut scratch = [0; 4 * DIFFERENCES_MAX];
                 let run: &mut [f32] = bytemuck::try_cast_slice_mut(run).unwrap_or(&mut []);
                 if let Ok(change) = values.decode(run, &mut scratch) {
@@ -161,7 +161,7 @@ impl<'a> Elements<'a> {
 fn is_allowed(values: &Values<'_>, dtype: DType, count: u32) -> bool {
     match values {
         Values::Same | Values::Raw(_) | Values::Sparse(_) => true,
-        Values::Grid(_) | Values::Ranks(_) => {
+        Values::Grid(_) | Values::Ranks(_) | Values::Flips(_) => {
             dtype == DType::F32 && count as usize <= DIFFERENCES_MAX
         }
         Values::Steps(_) => false,

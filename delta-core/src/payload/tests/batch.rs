@@ -200,10 +200,10 @@ fn refuses_long_prefixes() {
 #[test]
 fn refuses_broken_values() {
     assert_eq!(
-        parse_with(12, 9),
+        parse_with(12, 99),
         Err(PayloadError::BatchValues {
             entry: 0,
-            error: ValuesError::UnknownTag { found: 9 }
+            error: ValuesError::UnknownTag { found: 99 }
         })
     );
     assert_eq!(
