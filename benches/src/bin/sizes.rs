@@ -3,19 +3,20 @@
 //!
 //! `cargo run --release -p delta-benches --bin sizes -- [--bound R] [--plot FILE.svg] STREAM...`
 //!
-//! A stream is a path as `delta replay` takes it; `bf16=PATH` rounds its rows to that type first.
+//! A stream is a path as `delta replay` takes it; `bf16=PATH` rounds its rows to that type first,
+//! `int8=PATH` scales them to whole numbers of 8 bits, `bits=PATH` packs their signs into bytes.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use delta_benches::sizes::{Rounding, Sizes, plot, table};
+use delta_benches::sizes::{Form, Sizes, plot, table};
 use delta_core::codec::Bound;
 
 struct Args {
     bound: Bound,
     plot: Option<PathBuf>,
-    streams: Vec<(Rounding, PathBuf)>,
+    streams: Vec<(Form, PathBuf)>,
 }
 
 fn args() -> anyhow::Result<Args> {
@@ -33,7 +34,7 @@ fn args() -> anyhow::Result<Args> {
             }
             "--plot" => args.plot = Some(words.next().context("--plot takes a file")?.into()),
             option if option.starts_with('-') => bail!("unknown option {option}"),
-            stream => args.streams.push(Rounding::split(stream)),
+            stream => args.streams.push(Form::split(stream)),
         }
     }
     if args.streams.is_empty() {
@@ -45,9 +46,9 @@ fn args() -> anyhow::Result<Args> {
 fn run() -> anyhow::Result<()> {
     let args = args()?;
     let mut sizes = Vec::new();
-    for (rounding, path) in &args.streams {
+    for (form, path) in &args.streams {
         eprintln!("{}", path.display());
-        sizes.push(Sizes::measure(*rounding, path, args.bound)?);
+        sizes.push(Sizes::measure(*form, path, args.bound)?);
     }
     println!("{}", table(&sizes));
     if let Some(file) = &args.plot {

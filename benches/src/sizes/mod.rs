@@ -4,55 +4,27 @@
 //! row, and the difference of both as ordered integers (zigzag). It sees one row at a time, as a
 //! row has to travel; `pco` also 64 at a time.
 
+mod form;
 mod peers;
 mod plot;
 mod recall;
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 use delta_core::codec::{Base, Bound, Encoding, Values, encode_as, encoded_size_max};
 use delta_native::replay::{Options, Report, replay};
 use delta_native::stream::{Operation, Stream};
 
+pub use form::Form;
+use form::Maker;
 use peers::Peers;
 pub(crate) use peers::{ordered_difference, ordered_sum};
 pub use plot::plot;
 
 /// Updates that share a record in a replay by batches.
 const BATCH: u32 = 16;
-
-/// What is done to the rows of a stream first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rounding {
-    /// Nothing.
-    None,
-    /// To bf16, to nearest, ties to even.
-    Bf16,
-}
-
-impl Rounding {
-    /// A word of the command line: `bf16=PATH` or `PATH`.
-    #[must_use]
-    pub fn split(word: &str) -> (Self, PathBuf) {
-        match word.strip_prefix("bf16=") {
-            Some(path) => (Self::Bf16, path.into()),
-            None => (Self::None, word.into()),
-        }
-    }
-
-    fn round(self, value: f32) -> f32 {
-        let bits = value.to_bits();
-        match self {
-            Self::None => value,
-            Self::Bf16 => {
-                let nearest = bits.saturating_add(0x7fff + (bits >> 16 & 1));
-                f32::from_bits(nearest >> 16 << 16)
-            }
-        }
-    }
-}
 
 /// Bytes of all updates of a stream, and the median of raw / bytes.
 #[derive(Clone, Debug, Default)]
@@ -139,12 +111,13 @@ impl Sizes {
     ///
     /// # Errors
     /// If the stream cannot be loaded or replayed, or an update does not come out as it went in.
-    pub fn measure(rounding: Rounding, path: &Path, bound: Bound) -> anyhow::Result<Self> {
+    pub fn measure(form: Form, path: &Path, bound: Bound) -> anyhow::Result<Self> {
         let stream = Stream::load(path)?;
-        let dim = stream.dim() as usize;
+        let maker = Maker::new(form, &stream);
+        let dim = maker.dim(stream.dim() as usize);
         let mut rows = Rows::new(dim, stream.slots() as usize);
         let mut sizes = Self {
-            name: stream.name().to_owned(),
+            name: stream.name().to_owned() + &form.suffix(),
             raw: 4 * dim,
             exact: Tally::default(),
             bounded: Tally::default(),
@@ -153,19 +126,12 @@ impl Sizes {
             replayed: None,
             recall_at_10: None,
         };
-        if rounding == Rounding::Bf16 {
-            sizes.name.push_str(" as bf16");
-        }
         let within = Encoding {
             bound: Some(bound),
             ..Encoding::EXACT
         };
         for event in stream.iter() {
-            let new: Vec<f32> = event
-                .row
-                .iter()
-                .map(|value| rounding.round(*value))
-                .collect();
+            let new = maker.make(event.row);
             match event.operation {
                 Operation::Insert => {
                     rows.shadow(event.slot, None, within, &new)?;
@@ -175,7 +141,7 @@ impl Sizes {
                     let old = rows.exact(event.slot).to_vec();
                     let size = encoded_size(Encoding::EXACT, Base::Row(&old), &old, &new)?.0;
                     sizes.exact.add(sizes.raw, size);
-                    let best = sizes.peers.add(&old, &new)?;
+                    let best = sizes.peers.add(&old, &new, form.is_bytes())?;
                     sizes.beaten.add(size, best);
                     let size = rows.shadow(event.slot, Some(()), within, &new)?;
                     sizes.bounded.add(sizes.raw, size);
@@ -186,7 +152,7 @@ impl Sizes {
         }
         sizes.peers.finish()?;
         sizes.recall_at_10 = recall::at_10(&rows.live());
-        if rounding == Rounding::None {
+        if form == Form::AsIs {
             let report = |encoding, batch| {
                 let options = Options {
                     batch,

@@ -24,24 +24,42 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Compresses an update; the fewest bytes.
-    pub(super) fn add(&mut self, old: &[f32], new: &[f32]) -> anyhow::Result<usize> {
+    /// Compresses an update; the fewest bytes. Rows of bytes are compressed as such.
+    pub(super) fn add(
+        &mut self,
+        old: &[f32],
+        new: &[f32],
+        is_bytes: bool,
+    ) -> anyhow::Result<usize> {
         let raw = 4 * new.len();
-        let pairs = || {
-            old.iter()
-                .zip(new)
-                .map(|(old, new)| (old.to_bits(), new.to_bits()))
+        let words = |row: &[f32]| -> Vec<u32> {
+            row.iter()
+                .map(|value| {
+                    if is_bytes {
+                        byte(*value).into()
+                    } else {
+                        value.to_bits()
+                    }
+                })
+                .collect()
         };
-        let whole: Vec<u32> = new.iter().map(|value| value.to_bits()).collect();
+        let (old, whole) = (words(old), words(new));
+        let pairs = || old.iter().copied().zip(whole.iter().copied());
         let xor: Vec<u32> = pairs().map(|(old, new)| old ^ new).collect();
-        let difference: Vec<u32> = pairs()
-            .map(|(old, new)| ordered_difference(old, new))
-            .collect();
+        let difference = |(old, new)| match is_bytes {
+            true => byte_difference(old, new),
+            false => ordered_difference(old, new),
+        };
+        let difference: Vec<u32> = pairs().map(difference).collect();
         let (mut lz4, mut zstd) = (usize::MAX, usize::MAX);
         for words in [&whole, &xor, &difference] {
-            let bytes: &[u8] = bytemuck::cast_slice(words);
-            lz4 = lz4.min(1 + lz4_flex::block::compress(bytes).len());
-            let compressed = zstd::bulk::compress(bytes, 3).context("zstd")?;
+            let bytes = words.iter().flat_map(|word| {
+                let width = if is_bytes { 1 } else { 4 };
+                word.to_le_bytes().into_iter().take(width)
+            });
+            let bytes: Vec<u8> = bytes.collect();
+            lz4 = lz4.min(1 + lz4_flex::block::compress(&bytes).len());
+            let compressed = zstd::bulk::compress(&bytes, 3).context("zstd")?;
             zstd = zstd.min(1 + compressed.len());
         }
         let config = ChunkConfig::default();
@@ -87,6 +105,24 @@ impl Peers {
         let [lz4, zstd, pco] = [&self.lz4, &self.zstd, &self.pco].map(|tally| tally.total(raw));
         [lz4, zstd, pco, by_64]
     }
+}
+
+/// The whole number of a component that is one of 8 bits, with a sign or without.
+fn byte(component: f32) -> u8 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole numbers from -128 to 255: the low 8 bits"
+    )]
+    let byte = component as i32 as u8;
+    byte
+}
+
+/// The difference of two bytes as a zigzag number of 8 bits.
+fn byte_difference(old: u32, new: u32) -> u32 {
+    let difference = new.wrapping_sub(old) << 24;
+    let zigzag = (difference << 1) ^ (difference.cast_signed() >> 31).cast_unsigned();
+    zigzag >> 24
 }
 
 /// The difference of two floats as integers of the same order, as a zigzag number.
