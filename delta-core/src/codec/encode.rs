@@ -166,6 +166,7 @@ fn encode_at_once(
         // Nothing changes.
         0 => (encoding.codecs.has(Tag::Same)).then(|| Encoded::new(Tag::Same, 0)),
         FEW_SPARSE_SIZE.. if may_be_grid && is_last_bits(base, out) => None,
+        FEW_COARSE_SIZE.. if may_be_grid && is_coarse(base, out) => None,
         FEW_SPARSE_SIZE.. if discrete::is_likely(base, new) => {
             Some(write_smaller_discrete(encoding, base, new, sparse, out)?)
         }
@@ -208,6 +209,10 @@ fn write_smaller_discrete(
 
 /// Sparse values of fewer bytes are not worth another attempt.
 const FEW_SPARSE_SIZE: usize = 4 * SPARSE_SIZE_MIN;
+/// The same, of coarse components: `grid` and `flips` take a byte or two each.
+const FEW_COARSE_SIZE: usize = 2 * SPARSE_SIZE_MIN;
+/// Bits that are zero in coarse components.
+const COARSE_MASK: u32 = 0xffff;
 /// A component that differs in bits below this alone is so near that `grid` takes a few bits.
 const LAST_BITS: u32 = 1 << 14;
 /// Bytes of a sparse change, at least: one of gap and four of value.
@@ -219,13 +224,24 @@ const SPARSE_AT_ONCE: usize = 8;
 /// Whether the first of sparse changes differs by its last bits alone: by that of all are judged.
 #[inline]
 fn is_last_bits(base: Base<'_>, sparse: &[u8]) -> bool {
+    first_change(base, sparse).is_some_and(|(old, new)| old ^ new < LAST_BITS)
+}
+
+/// Whether the first of sparse changes is of coarse components, as whole numbers of 8 bits are.
+#[inline]
+fn is_coarse(base: Base<'_>, sparse: &[u8]) -> bool {
+    first_change(base, sparse).is_some_and(|(old, new)| (old | new) & COARSE_MASK == 0)
+}
+
+/// Old and new bits of the first of sparse changes, if it is one from a row with a short gap.
+#[inline]
+fn first_change(base: Base<'_>, sparse: &[u8]) -> Option<(u32, u32)> {
     let (Base::Row(old), Some(&[gap @ 0..0x80, b0, b1, b2, b3])) = (base, sparse.first_chunk())
     else {
-        return false;
+        return None;
     };
-    let bits = u32::from_le_bytes([b0, b1, b2, b3]);
-    let old = old.get(usize::from(gap));
-    old.is_some_and(|old| old.to_bits() ^ bits < LAST_BITS)
+    let old = old.get(usize::from(gap))?;
+    Some((old.to_bits(), u32::from_le_bytes([b0, b1, b2, b3])))
 }
 
 /// Sparse values, `None` if `out` is too small. Not in line: it is called more than once, and

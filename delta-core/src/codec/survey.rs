@@ -36,6 +36,13 @@ impl<'r> Rows<'r> {
         self.new
     }
 
+    /// Greatest biased exponent of an old component. O(dim).
+    pub(super) fn old_exponent_max(&self) -> u32 {
+        let old = self.old.unwrap_or_default();
+        let exponents = old.iter().map(|old| old.to_bits() << 1 >> 24);
+        exponents.max().unwrap_or(0)
+    }
+
     /// Old and new components from `start` on; +0.0 in both beyond the end.
     #[inline(always)]
     pub(super) fn block<'b>(&self, start: usize, spare: &'b mut Spare) -> (&'b Block, &'b Block)

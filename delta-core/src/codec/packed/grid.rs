@@ -121,17 +121,12 @@ impl<'r> Plan<'r> {
             }
         }
         if one.has_tails && thorough {
-            // A step that all components are multiples of, the small ones too.
-            let common = Survey::common_exponent(rows).and_then(|common| common.checked_sub(top));
+            // A step that all components are multiples of, the small ones too. A lane whose old
+            // component is greater than all new ones would have a greater step.
+            let floor = rows.old_exponent_max().clamp(top, EXPONENT_MAX);
+            let common = Survey::common_exponent(rows).and_then(|common| common.checked_sub(floor));
             if let Some(trimmed) = common.filter(|common| *common < trimmed) {
-                let whole = Estimate::new(
-                    rows,
-                    Grid {
-                        floor: top,
-                        trimmed,
-                    },
-                    true,
-                );
+                let whole = Estimate::new(rows, Grid { floor, trimmed }, true);
                 if !whole.has_tails && whole.bits(dim) < best.bits(dim) {
                     best = whole;
                 }

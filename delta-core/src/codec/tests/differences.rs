@@ -64,6 +64,38 @@ fn last_bits_are_differences() {
     assert_eq!(bits_of(&applied(&values, &old).0), bits_of(&new));
 }
 
+/// Few components, but whole numbers: a byte or two each, not five.
+#[test]
+fn few_changes_of_whole_numbers_are_differences() {
+    let old: Vec<f32> = (0..384_u16)
+        .map(|i| f32::from(i * 37 % 255) - 127.0)
+        .collect();
+    let mut new = old.clone();
+    for at in (7..384).step_by(13) {
+        new[at] += 1.0;
+    }
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+    assert_eq!(tag, Tag::Grid);
+    assert!(bytes.len() < 29 * 3, "{}", bytes.len());
+}
+
+/// Old components that are greater than all new ones do not lengthen the others: 384 differences of
+/// up to five bits, and no bit of a component below the step.
+#[test]
+fn whole_numbers_have_one_step_whatever_they_were() {
+    let old: Vec<f32> = (0..384_u16)
+        .map(|i| f32::from(i * 37 % 140) - 70.0)
+        .collect();
+    let new: Vec<f32> = old
+        .iter()
+        .map(|x| (x + x % 7.0).clamp(-63.0, 63.0))
+        .collect();
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+    // Bit 5 of the second byte: tails.
+    assert_eq!((tag, bytes[1] & 0x20), (Tag::Grid, 0));
+    assert!(bytes.len() < 384 * 5 / 8, "{}", bytes.len());
+}
+
 #[test]
 fn whole_rows_are_whole_although_nothing_changes() {
     let row = [0.25; 40];
