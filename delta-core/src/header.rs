@@ -14,7 +14,7 @@ pub const VERSION: u16 = 1;
 /// Largest payload of a record in bytes: what the largest ring region could hold.
 pub const PAYLOAD_SIZE_MAX: usize = 1 << 30;
 
-/// Bit of the flags byte: the metadata section is LZ4-compressed.
+/// Bit of the flags byte: the metadata are LZ4-compressed.
 pub const FLAG_COMPRESSED: u8 = 1 << 0;
 /// Bit of the flags byte: rows after the record are not exactly those of its writer.
 pub const FLAG_LOSSY: u8 = 1 << 1;
@@ -151,7 +151,7 @@ pub struct DeltaHeader {
     pub sequence: u64,
     /// What the record does.
     pub operation: Operation,
-    /// The metadata section is compressed (insert and update only).
+    /// The metadata are compressed (insert, update and batch-update only).
     pub compressed: bool,
     /// A row after the record is not exactly the writer's, but within the bound that its values
     /// carry (insert, update and batch-update only).
@@ -280,7 +280,7 @@ impl DeltaHeader {
             Operation::Update if self.tensor => FLAG_TENSOR | FLAG_RELATIVE,
             Operation::Insert => FLAG_COMPRESSED | FLAG_LOSSY | FLAG_GRAPH,
             Operation::Update => FLAG_COMPRESSED | FLAG_LOSSY | FLAG_RELATIVE | FLAG_GRAPH,
-            Operation::BatchUpdate => FLAG_LOSSY | FLAG_RELATIVE,
+            Operation::BatchUpdate => FLAG_COMPRESSED | FLAG_LOSSY | FLAG_RELATIVE,
             Operation::Delete => FLAG_GRAPH,
             _ => 0,
         };

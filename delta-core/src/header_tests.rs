@@ -94,11 +94,11 @@ fn refuses_unknown_flags() {
 }
 
 #[test]
-fn compressed_is_for_inserts_and_updates() {
+fn compressed_is_for_rows() {
     let bits = FLAG_COMPRESSED;
     for operation in 0..6 {
         let parsed = parse_with(8, [operation, FLAG_HAS_DIGEST | bits]);
-        if operation < 2 {
+        if [0, 1, 3].contains(&operation) {
             assert!(parsed.unwrap().compressed);
         } else {
             assert_eq!(parsed, Err(HeaderError::Flags { bits }));
@@ -265,7 +265,7 @@ fn any_header() -> impl Strategy<Value = DeltaHeader> {
             DeltaHeader {
                 sequence,
                 operation,
-                compressed: compressed && !tensor && allowed(&[0, 1]),
+                compressed: compressed && !tensor && allowed(&[0, 1, 3]),
                 lossy: lossy && !tensor && allowed(&[0, 1, 3]),
                 relative: relative && allowed(&[1, 3]),
                 graph: graph && !tensor && allowed(&[0, 1, 2]),

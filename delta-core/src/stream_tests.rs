@@ -84,9 +84,11 @@ fn batch(sequence: u64, epoch: u32, row: &[f32]) -> Vec<u8> {
     let mut payload = vec![0; 100];
     let mut writer = BatchWriter::new(sequence, u32::try_from(row.len()).unwrap());
     writer.push(&mut payload, 0, 0, row, row).unwrap();
-    writer.finish(&mut payload);
-    let header = DeltaHeader::new(Operation::BatchUpdate, sequence, epoch);
-    frame(header, &payload[..writer.size()])
+    let payload = writer.finish(&mut payload, None).unwrap().payload;
+    frame(
+        DeltaHeader::new(Operation::BatchUpdate, sequence, epoch),
+        payload,
+    )
 }
 
 /// A good stream of seven frames from sequence 5 in epoch 3.

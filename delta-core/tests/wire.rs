@@ -342,12 +342,54 @@ fn a_batch_carries_metadata() {
             .push_as(Encoding::EXACT, &mut out, prev_sequence, &update)
             .unwrap();
     }
-    writer.finish(&mut out);
-    assert_eq!(out[..writer.size()], bytes);
+    let written = writer.finish(&mut out, None).unwrap();
+    assert_eq!(written.payload, bytes);
     let header = DeltaHeader::new(Operation::BatchUpdate, 100, 1);
     let parsed = BatchPayload::parse(&header, &bytes).unwrap();
-    let pairs: Vec<_> = parsed.entries().flat_map(|entry| entry.metadata).collect();
+    let changes = parsed.decode(&mut []).unwrap();
+    let pairs: Vec<_> = changes.flat_map(|(_, metadata)| metadata).collect();
     assert_eq!(pairs, [(&b"a"[..], None), (b"b", Some(&b"x"[..]))]);
+}
+
+/// The header of a batch with compressed metadata, as the vectors of its payload have it.
+fn compressed_batch() -> DeltaHeader {
+    DeltaHeader {
+        compressed: true,
+        ..DeltaHeader::new(Operation::BatchUpdate, 100, 1)
+    }
+}
+
+#[test]
+fn a_batch_carries_compressed_metadata() {
+    let (name, bytes) = frames("payload").remove(1);
+    assert_eq!(name, "batch-compressed");
+    let parsed = BatchPayload::parse(&compressed_batch(), &bytes).unwrap();
+    let mut scratch = [0; 52];
+    let shown: Vec<_> = parsed
+        .decode(&mut scratch)
+        .unwrap()
+        .flat_map(|(entry, metadata)| metadata.into_iter().map(move |pair| (entry.slot, pair)))
+        .collect();
+    let path = |value| (&b"path"[..], Some(value));
+    assert_eq!(
+        shown,
+        [
+            (300, path(&b"guide/wire-format.md"[..])),
+            (1, path(b"guide/wire-layout.md"))
+        ]
+    );
+}
+
+#[test]
+fn refused_payloads_of_compressed_batches_are_refused() {
+    let blocks = frames("payload-refused");
+    assert!(blocks.len() >= 5);
+    for (name, bytes) in blocks {
+        let header = compressed_batch();
+        let parsed = BatchPayload::parse(&header, &bytes);
+        let is_sound = parsed.is_ok_and(|batch| batch.decode(&mut [0; 100]).is_ok());
+        assert!(!is_sound, "{name} was accepted");
+    }
 }
 
 #[test]

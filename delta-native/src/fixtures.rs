@@ -1,5 +1,7 @@
 //! Files for tests, built byte by byte.
 
+pub(crate) mod batches;
+
 /// An `.npy` file with this header text and these bytes after it.
 pub(crate) fn npy(text: &str, values: &[u8]) -> Vec<u8> {
     let mut file = b"\x93NUMPY\x01\x00".to_vec();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use delta_core::codec::Values;
-use delta_core::payload::metadata::SECTION_SIZE_MAX;
+use delta_core::payload::metadata::{MetadataError, SECTION_SIZE_MAX};
 use delta_core::payload::{Payload, control::Control};
 use delta_core::record::{Record, RecordError};
 use delta_core::stream::{StreamError, StreamReader};
@@ -106,16 +106,11 @@ pub fn inspect(
             summary.codecs = codecs.into_values().collect();
             return Ok(summary);
         };
-        if let Payload::Insert(vector) | Payload::Update(vector) = record.payload() {
-            vector
-                .metadata()
-                .decode(&mut scratch)
-                .map_err(|error| StreamError::Record {
-                    record: summary.records,
-                    offset,
-                    error: RecordError::Payload(error.into()),
-                })?;
-        }
+        check_metadata(record.payload(), &mut scratch).map_err(|error| StreamError::Record {
+            record: summary.records,
+            offset,
+            error: RecordError::Payload(error.into()),
+        })?;
         match record.payload() {
             Payload::Insert(vector) | Payload::Update(vector) => {
                 count(&mut codecs, vector.values(), vector.dim());
@@ -146,6 +141,17 @@ pub fn inspect(
             summary.digest.clone_from(digest);
         }
         visit(&described);
+    }
+}
+
+/// Decodes metadata that are compressed.
+fn check_metadata(payload: &Payload<'_>, scratch: &mut [u8]) -> Result<(), MetadataError> {
+    match payload {
+        Payload::Insert(vector) | Payload::Update(vector) => {
+            vector.metadata().decode(scratch).map(drop)
+        }
+        Payload::Batch(batch) => batch.decode(scratch).map(drop),
+        _ => Ok(()),
     }
 }
 
@@ -196,6 +202,7 @@ fn describe(record: &Record<'_>, offset: usize) -> RecordSummary {
         }
         Payload::Batch(batch) => {
             summary.rows = batch.len();
+            summary.metadata_bytes = batch.metadata_size();
             for entry in batch.entries() {
                 let codec = entry.values.tag().name();
                 summary.codec = Some(
@@ -204,7 +211,6 @@ fn describe(record: &Record<'_>, offset: usize) -> RecordSummary {
                         .map_or(codec, |all| if all == codec { all } else { "mixed" }),
                 );
                 summary.value_bytes += entry.values.size();
-                summary.metadata_bytes += entry.metadata.as_bytes().len();
             }
         }
         Payload::Control(control) => summary.operation = control.name(),
@@ -212,3 +218,7 @@ fn describe(record: &Record<'_>, offset: usize) -> RecordSummary {
     }
     summary
 }
+
+#[cfg(test)]
+#[path = "inspect_tests.rs"]
+mod tests;

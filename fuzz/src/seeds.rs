@@ -1,12 +1,14 @@
 //! The first inputs of every target: made of the golden vectors, small, and each one reaches the
 //! code behind the first checks; and the inputs that have once shown a fault.
 
+mod tensor;
+
 use std::path::PathBuf;
 use std::{fs, io};
 
 use crate::oracle::frame::{self, HEADER_SIZE};
 use crate::oracle::region::{PAYLOAD_OFFSET, PAYLOAD_SIZE, STAMP, Shape, set_word};
-use crate::wire::{first_lines, frames, golden_stream};
+use crate::wire::{batches, first_lines, frames, golden_stream};
 
 /// Where inputs that have shown a fault are kept, in a folder of their target's name.
 pub fn regressions() -> PathBuf {
@@ -49,7 +51,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "ring_hostile_consumer" => ring_operations(),
         "apply_state_machine" => apply_steps(),
         "graph_apply" => graph_steps(),
-        "tensor_apply" => tensor_changes(),
+        "tensor_apply" => tensor::changes(),
         other => panic!("no target is called {other}"),
     }
 }
@@ -74,6 +76,8 @@ fn record_streams() -> Vec<Vec<u8>> {
         let (front, rest) = stream.split_at(start);
         [&[3], front, &frame, rest].concat()
     }));
+    let batches = batches().into_iter();
+    seeds.extend(batches.map(|(_, frame)| [&[1][..], &frame].concat()));
     seeds
 }
 
@@ -104,62 +108,6 @@ fn graph_changes() -> Vec<Vec<u8>> {
     let mut seeds = vec![[0].into_iter().chain(golden).collect()];
     seeds.extend(refused.map(|(_, change)| [vec![1], framed(change)].concat()));
     seeds
-}
-
-/// The golden changes one by one, as a history, and behind it; and one of each kind for the tensors
-/// of other types.
-fn tensor_changes() -> Vec<Vec<u8>> {
-    let framed = |bytes: &[u8]| [&[bytes.len() as u8][..], bytes].concat();
-    let golden: Vec<Vec<u8>> = frames("tensor")
-        .into_iter()
-        .skip(1)
-        .map(|(_, payload)| framed(&payload))
-        .collect();
-    let mut seeds = vec![[&[0][..], &golden.concat()].concat()];
-    seeds.extend(golden.iter().map(|change| [&[1][..], change].concat()));
-    let others: [&[u8]; 5] = [
-        &[
-            2, 0, 0, 0, 3, 2, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8,
-        ],
-        &[
-            2, 0, 0, 0, 3, 1, 0, 0, 6, 0, 0, 0, 1, 0, 0, 0, 1, 4, 2, 1, 9, 2, 8,
-        ],
-        &[2, 0, 0, 0, 3, 4, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0],
-        &[
-            3, 0, 0, 0, 6, 2, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0,
-        ],
-        &[3, 0, 0, 0, 6, 3, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0],
-    ];
-    let others = others.map(framed).concat();
-    seeds.push([&[0][..], &others].concat());
-    seeds.push(
-        [
-            &[0][..],
-            &relative_rows().map(|change| framed(&change)).concat(),
-        ]
-        .concat(),
-    );
-    seeds
-}
-
-/// The last tensor's only row is set, then changed by a difference.
-fn relative_rows() -> [Vec<u8>; 2] {
-    let (_, values) = frames("values")
-        .into_iter()
-        .find(|(name, _)| *name == "grid-delicate")
-        .expect("a golden row of differences");
-    // Tag and differences, then the eight elements before and after.
-    let (tagged, rows) = values.split_at(values.len() - 2 * 32);
-    let (tag, packed) = tagged.split_first().expect("a tag");
-    let prefix = |kind, axis, first: u32, second: u32| {
-        let kinds = [4, 0, 0, 0, 0, kind, axis, 0];
-        [&kinds[..], &first.to_le_bytes(), &second.to_le_bytes()].concat()
-    };
-    let entry = [0, packed.len() as u8, *tag];
-    [
-        [prefix(2, 0, 0, 1), rows[..32].to_vec()].concat(),
-        [&prefix(1, 0, 8, 1)[..], &entry, packed].concat(),
-    ]
 }
 
 /// Rows in each of the ways that the target knows, with every codec, exact and with a bound.

@@ -1,5 +1,7 @@
 //! The golden vectors, read from WIRE.md.
 
+use crate::oracle::frame::{self, Header};
+
 const WIRE: &str = include_str!("../../delta-core/WIRE.md");
 
 /// The frames of all fenced blocks of one kind (`golden`, `refused`), in order: `(name, bytes)`.
@@ -51,6 +53,30 @@ pub fn stream(kind: &str) -> Vec<u8> {
         .into_iter()
         .flat_map(|(_, frame)| frame)
         .collect()
+}
+
+/// The golden payloads of batches (`payload`, `payload-refused`) as frames: `(name, bytes)`.
+///
+/// # Panics
+/// If WIRE.md is not as its own text says.
+pub fn batches() -> Vec<(&'static str, Vec<u8>)> {
+    let golden = frames("golden");
+    let batch = golden.iter().find(|(name, _)| *name == "batch");
+    let header = batch.and_then(|(_, frame)| frame::header(frame));
+    let header = header.expect("a golden batch");
+    let payloads = frames("payload").into_iter();
+    let payloads = payloads.chain(frames("payload-refused"));
+    let frames = payloads.map(|(name, payload)| {
+        let plain = name == "batch-metadata";
+        let header = Header {
+            sequence: 100,
+            flags: if plain { 0 } else { frame::COMPRESSED },
+            state_digest: 0,
+            ..header
+        };
+        (name, header.sealed(&payload))
+    });
+    frames.collect()
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {

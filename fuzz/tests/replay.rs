@@ -8,7 +8,7 @@ use std::path::Path;
 use delta_fuzz::oracle::frame::{self, HEADER_SIZE};
 use delta_fuzz::oracle::graph::{Graph, Limits};
 use delta_fuzz::oracle::graph_change::decode;
-use delta_fuzz::oracle::payload::{Metadata, Payload, Row};
+use delta_fuzz::oracle::payload::Payload;
 use delta_fuzz::oracle::state::{Outcome, State};
 use delta_fuzz::oracle::stream::{Next, Stream};
 use delta_fuzz::targets::payload_graph::GOLDEN_CHANGES;
@@ -162,11 +162,21 @@ fn the_oracle_applies_the_golden_graph_stream() {
 #[test]
 fn the_oracle_refuses_the_refused_frames() {
     for (name, frame) in wire::frames("refused") {
-        let taken = frame::split(&frame).filter(|(frame, rest)| {
-            let broken = |row: &Row| row.metadata == Metadata::BrokenBlock;
-            rest.is_empty() && !matches!(&frame.payload, Payload::Row(row) if broken(row))
-        });
+        let taken = frame::split(&frame)
+            .filter(|(frame, rest)| rest.is_empty() && !frame.payload.has_broken_block());
         assert_eq!(taken, None, "{name}");
+    }
+}
+
+#[test]
+fn the_oracle_reads_the_golden_batches_and_refuses_the_refused() {
+    let is_golden = |name| ["batch-metadata", "batch-compressed"].contains(&name);
+    let batches = wire::batches();
+    assert!(batches.iter().filter(|(name, _)| is_golden(name)).count() == 2);
+    for (name, frame) in batches {
+        let taken = frame::split(&frame)
+            .filter(|(frame, rest)| rest.is_empty() && !frame.payload.has_broken_block());
+        assert_eq!(taken.is_some(), is_golden(name), "{name}");
     }
 }
 

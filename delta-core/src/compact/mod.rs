@@ -47,6 +47,7 @@ mod base;
 mod emit;
 mod error;
 mod graph;
+mod rows;
 mod segment;
 mod touched;
 mod workspace;
@@ -58,11 +59,10 @@ pub use touched::Touched;
 pub use workspace::CompactMemory;
 
 use crate::{
-    codec::{RowChange, Values},
     graph::{Adjacency, CheckedChange, search::Rows},
     header::{DeltaHeader, HEADER_SIZE},
     kernel::VectorUnit,
-    payload::{Payload, batch::BatchPayload, control::Control, vector::VectorPayload},
+    payload::{Payload, control::Control},
     pipeline::sequencer::Position,
     record::Record,
 };
@@ -230,133 +230,6 @@ impl<'m, B: Rows> Compactor<'m, B> {
                 checked.map(Some).map_err(refused)
             }
         }
-    }
-
-    #[inline]
-    fn take_rows(&mut self, record: &Record<'_>) -> Result<(), CompactError> {
-        let header = record.header();
-        match record.payload() {
-            Payload::Insert(vector) => self.vector(header, vector, true),
-            Payload::Update(vector) => self.vector(header, vector, false),
-            Payload::Delete { slot, .. } => {
-                let entry = self.work.touch(*slot, header.prev_sequence)?;
-                entry.delete_sequence = header.sequence;
-                entry.note_hash(header.vector_id_hash);
-                Ok(())
-            }
-            Payload::Batch(batch) => self.batch(header, batch),
-            Payload::Tensor(_) => Err(CompactError::NotRows {
-                sequence: header.sequence,
-            }),
-            Payload::Control(Control::Erased { slot, sum }) => {
-                let entry = self.work.touch(*slot, 0)?;
-                entry.delete_sequence = header.sequence;
-                (entry.inserted, entry.erased, entry.erased_sum) = (true, true, *sum);
-                Ok(())
-            }
-            Payload::Reindex(_) | Payload::Control(_) => Ok(()),
-        }
-    }
-
-    #[inline]
-    fn vector(
-        &mut self,
-        header: &DeltaHeader,
-        vector: &VectorPayload<'_>,
-        is_insert: bool,
-    ) -> Result<(), CompactError> {
-        let (slot, id) = (vector.slot(), vector.id());
-        self.work.check_dim(vector.dim())?;
-        let number = self.work.number(slot);
-        self.work.check_new(u32::from(number.is_none()))?;
-        let has_text = !id.is_empty() || vector.metadata().stored_size() > 0;
-        let scratch = core::mem::take(self.work.scratch());
-        let row_size = vector.values().scratch_size().min(scratch.len());
-        let (row_scratch, text_scratch) = scratch.split_at_mut(row_size);
-        let decoded = self.decode(header, (slot, number), vector.values(), row_scratch);
-        let taken = decoded.and_then(|change| {
-            let metadata = vector.metadata().decode(text_scratch)?;
-            if has_text {
-                self.work.check_text(number, metadata, id, 0)?;
-            }
-            let number = match number {
-                Some(number) => number,
-                None => self.work.touch_number(slot, header.prev_sequence)?,
-            };
-            if let Some(entry) = self.work.entry_mut(number) {
-                entry.vector_sequence = header.sequence;
-                entry.note_hash(header.vector_id_hash);
-                entry.inserted |= is_insert;
-            }
-            if has_text {
-                self.work.merge_text(number, metadata, id);
-            }
-            self.work.set_row(number, &change, self.base.row(slot));
-            Ok(())
-        });
-        *self.work.scratch() = scratch;
-        taken
-    }
-
-    fn batch(
-        &mut self,
-        header: &DeltaHeader,
-        batch: &BatchPayload<'_>,
-    ) -> Result<(), CompactError> {
-        self.work.check_dim(batch.dim())?;
-        let is_new = |slot| u32::from(self.work.number(slot).is_none());
-        let new = batch.entries().map(|entry| is_new(entry.slot)).sum();
-        self.work.check_new(new)?;
-        let scratch = core::mem::take(self.work.scratch());
-        let mut promised = 0;
-        let sound = batch.entries().try_for_each(|entry| {
-            let (number, metadata) = (self.work.number(entry.slot), entry.metadata);
-            if !metadata.is_empty() {
-                promised = self.work.check_text(number, metadata, &[], promised)?;
-            }
-            let of = (entry.slot, number);
-            self.decode(header, of, &entry.values, scratch).map(drop)
-        });
-        let taken = sound.and_then(|()| {
-            batch.entries().try_for_each(|entry| {
-                let slot = entry.slot;
-                let number = self.work.touch_number(slot, entry.prev_sequence)?;
-                if let Some(touched) = self.work.entry_mut(number) {
-                    touched.vector_sequence = header.sequence;
-                }
-                if !entry.metadata.is_empty() {
-                    self.work.merge_text(number, entry.metadata, &[]);
-                }
-                // As a moment ago: no slot stands twice in a batch.
-                let of = (slot, Some(number));
-                let change = self.decode(header, of, &entry.values, scratch)?;
-                self.work.set_row(number, &change, self.base.row(slot));
-                Ok(())
-            })
-        });
-        *self.work.scratch() = scratch;
-        taken
-    }
-
-    /// What values do to a row that they can be merged into: any if they are absolute, as those of
-    /// inserts are; else one that is known.
-    #[inline]
-    fn decode<'s, 'r: 's>(
-        &self,
-        header: &DeltaHeader,
-        (slot, number): (u32, Option<u32>),
-        values: &Values<'r>,
-        scratch: &'s mut [u8],
-    ) -> Result<RowChange<'s>, CompactError> {
-        if workspace::is_absolute(values) {
-            return Ok(values.decode_on(self.unit, &[], scratch)?);
-        }
-        let known = number.and_then(|number| self.work.known_row(number));
-        let Some(old) = known.or_else(|| self.base.row(slot)) else {
-            let sequence = header.sequence;
-            return Err(CompactError::Relative { sequence, slot });
-        };
-        Ok(values.decode_on(self.unit, old, scratch)?)
     }
 
     /// Most bytes that [`finish`](Self::finish) writes.

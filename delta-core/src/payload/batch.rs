@@ -1,15 +1,19 @@
 //! The payload of batch updates: row changes of several entities under one header (WIRE.md,
 //! section 3).
 
+mod entries;
 mod write;
 
-pub use write::{BatchWriteError, BatchWriter, RowUpdate};
+pub use entries::{BatchChanges, BatchEntries, BatchEntry};
+pub use write::{BatchWriteError, BatchWriter, RowUpdate, WrittenBatch};
 
-use super::{PayloadError, metadata::MetadataChanges, require_no_entity, size_error};
-use crate::{
-    codec::{Tag, Values, varint},
-    header::DeltaHeader,
+use super::{
+    PayloadError,
+    metadata::{Block, MetadataChanges, MetadataError},
+    require_no_entity, size_error,
 };
+use crate::{codec::Values, header::DeltaHeader};
+use entries::split_entry;
 
 /// Bytes before the first entry.
 pub const PREFIX_SIZE: usize = 8;
@@ -32,21 +36,8 @@ pub struct BatchPayload<'a> {
     /// Entries, at least 1.
     count: u32,
     entries: &'a [u8],
-}
-
-/// One row change of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BatchEntry<'a> {
-    /// Dense number of the entity.
-    pub slot: u32,
-    /// Sequence of the last record that touched the entity; 0: none.
-    pub prev_sequence: u64,
-    /// The change of the row.
-    pub values: Values<'a>,
-    /// What changes of the entity's metadata.
-    pub metadata: MetadataChanges<'a>,
-    /// Bytes that the entry takes in the payload, its metadata included.
-    pub size: usize,
+    /// What all metadata sections are compressed to, if they are.
+    block: Option<Block<'a>>,
 }
 
 impl<'a> BatchPayload<'a> {
@@ -61,11 +52,12 @@ impl<'a> BatchPayload<'a> {
         let fields: Prefix = bytemuck::cast(*prefix);
         let [dim, flagged] = fields.map(u32::from_le_bytes);
         let count = flagged & !WITH_METADATA;
-        let batch = Self {
+        let mut batch = Self {
             sequence: header.sequence,
             dim,
             count,
             entries,
+            block: None,
         };
         if dim == 0 {
             return Err(PayloadError::ZeroDim);
@@ -73,18 +65,28 @@ impl<'a> BatchPayload<'a> {
         if count == 0 {
             return Err(PayloadError::EmptyBatch);
         }
-        let found = batch.check(bytes)?;
+        let (found, behind) = batch.check(bytes, header.compressed)?;
         if header.lossy != found.lossy || header.relative != found.relative {
             return Err(PayloadError::HeaderField { offset: 9 });
         }
-        if found.metadata != (flagged != count) {
+        let has_metadata = found.sections_size > 0;
+        if has_metadata != (flagged != count) || header.compressed && !has_metadata {
             return Err(PayloadError::BatchMetadata);
+        }
+        if header.compressed {
+            batch.entries = entries
+                .get(..entries.len() - behind.len())
+                .unwrap_or_default();
+            batch.block = Some(Block::new(behind, found.sections_size)?);
+        } else if !behind.is_empty() {
+            return Err(size_error(bytes.len() - behind.len(), bytes));
         }
         Ok(batch)
     }
 
-    /// Checks the entries of the whole payload, `bytes`.
-    fn check(&self, bytes: &[u8]) -> Result<Found, PayloadError> {
+    /// Checks the entries of the whole payload, `bytes`: what they have, and what stands behind
+    /// them.
+    fn check(&self, bytes: &[u8], compressed: bool) -> Result<(Found, &'a [u8]), PayloadError> {
         let mut rest = self.entries;
         let mut found = Found::default();
         for entry in 0..self.count {
@@ -92,26 +94,22 @@ impl<'a> BatchPayload<'a> {
                 entry,
                 offset: u32::try_from(bytes.len() - rest.len()).unwrap_or(u32::MAX),
             };
-            let parts = split_entry(rest).ok_or(broken)?;
+            let parts = split_entry(rest, compressed).ok_or(broken)?;
             let distance = u64::from(parts.distance);
-            let is_empty = parts.section.is_some_and(<[u8]>::is_empty);
-            if distance == 0 || distance > self.sequence || is_empty {
+            if distance == 0 || distance > self.sequence || parts.section_size == Some(0) {
                 return Err(broken);
             }
             let tag = Values::parse(parts.tag, parts.values, self.dim)
                 .map_err(|error| PayloadError::BatchValues { entry, error })?
                 .tag();
-            MetadataChanges::parse(parts.section.unwrap_or_default())?;
+            MetadataChanges::parse(parts.section)?;
             found.lossy |= tag.is_lossy();
             found.relative |= tag.is_relative();
-            found.metadata |= parts.section.is_some();
+            let section_size = parts.section_size.unwrap_or(0);
+            found.sections_size = found.sections_size.saturating_add(section_size);
             rest = parts.tail;
         }
-        if rest.is_empty() {
-            Ok(found)
-        } else {
-            Err(size_error(bytes.len() - rest.len(), bytes))
-        }
+        Ok((found, rest))
     }
 
     /// Components of every row.
@@ -132,41 +130,52 @@ impl<'a> BatchPayload<'a> {
         self.count == 0
     }
 
-    /// The entries in the order of the writer.
+    /// The entries in the order of the writer, without their metadata.
     #[inline]
     pub fn entries(&self) -> BatchEntries<'a> {
         BatchEntries {
             sequence: self.sequence,
             dim: self.dim,
+            compressed: self.block.is_some(),
             rest: self.entries,
         }
     }
-}
 
-/// Iterator over the entries of a batch.
-#[derive(Clone, Debug)]
-pub struct BatchEntries<'a> {
-    sequence: u64,
-    dim: u32,
-    /// Entries that [`BatchPayload::parse`] accepted or [`BatchWriter::push`] wrote.
-    rest: &'a [u8],
-}
+    /// Bytes that the metadata sections take in the payload, without their sizes. O(entries).
+    pub fn metadata_size(&self) -> usize {
+        let sizes = self.entries().map(|entry| entry.size);
+        let block = self.block.map_or(0, |block| block.size());
+        self.entries.len() - sizes.sum::<usize>() + block
+    }
 
-impl<'a> Iterator for BatchEntries<'a> {
-    type Item = BatchEntry<'a>;
-
+    /// Bytes of scratch that [`Self::decode`] needs: 0 unless the metadata are compressed.
     #[inline]
-    fn next(&mut self) -> Option<BatchEntry<'a>> {
-        let parts = split_entry(self.rest)?;
-        let size = self.rest.len() - parts.tail.len();
-        self.rest = parts.tail;
-        Some(BatchEntry {
-            slot: parts.slot,
-            prev_sequence: self.sequence.wrapping_sub(parts.distance.into()),
-            values: Values::from_checked(Tag::from_wire(parts.tag)?, parts.values, self.dim)?,
-            metadata: MetadataChanges::from_checked(parts.section.unwrap_or_default()),
-            size,
-        })
+    pub fn scratch_size(&self) -> usize {
+        self.block.map_or(0, |block| block.plain_size())
+    }
+
+    /// The entries with their metadata, decompressed into `scratch` if need be:
+    /// [`SECTION_SIZE_MAX`](super::metadata::SECTION_SIZE_MAX) bytes always do. O(n) if they are
+    /// compressed.
+    ///
+    /// # Errors
+    /// A small scratch, a broken block, and those of [`MetadataChanges::parse`] for each section.
+    #[inline]
+    pub fn decode<'s>(&self, scratch: &'s mut [u8]) -> Result<BatchChanges<'s>, MetadataError>
+    where
+        'a: 's,
+    {
+        let entries = self.entries();
+        let Some(block) = self.block else {
+            let sections = &[];
+            return Ok(BatchChanges { entries, sections });
+        };
+        let sections = block.decode(scratch)?;
+        let changes = BatchChanges { entries, sections };
+        for (_, changes) in changes.clone() {
+            MetadataChanges::parse(changes.as_bytes())?;
+        }
+        Ok(changes)
     }
 }
 
@@ -175,44 +184,6 @@ impl<'a> Iterator for BatchEntries<'a> {
 struct Found {
     lossy: bool,
     relative: bool,
-    metadata: bool,
-}
-
-/// The parts of an entry, and what lies behind it.
-struct EntryParts<'a> {
-    slot: u32,
-    distance: u32,
-    tag: u8,
-    values: &'a [u8],
-    /// A metadata section, if the tag says that there is one.
-    section: Option<&'a [u8]>,
-    tail: &'a [u8],
-}
-
-#[inline]
-fn split_entry(bytes: &[u8]) -> Option<EntryParts<'_>> {
-    let mut at = 0;
-    let slot = varint::read(bytes, &mut at)?;
-    let distance = varint::read(bytes, &mut at)?;
-    let size = varint::read(bytes, &mut at)?;
-    let (&tag, rest) = bytes.get(at..)?.split_first()?;
-    if at + 1 > ENTRY_PREFIX_SIZE_MAX {
-        return None;
-    }
-    let (values, mut tail) = rest.split_at_checked(size as usize)?;
-    let mut section = None;
-    if tag & METADATA_FOLLOWS != 0 {
-        let mut at = 0;
-        let size = varint::read(tail, &mut at)?;
-        let (found, behind) = tail.get(at..)?.split_at_checked(size as usize)?;
-        (section, tail) = (Some(found), behind);
-    }
-    Some(EntryParts {
-        slot,
-        distance,
-        tag: tag & !METADATA_FOLLOWS,
-        values,
-        section,
-        tail,
-    })
+    /// Bytes of all metadata sections, plain; 0: no entry has one.
+    sections_size: usize,
 }

@@ -6,7 +6,10 @@ use crate::codec::{
 };
 use core::fmt;
 
+mod block;
 mod merge;
+
+pub(super) use block::Block;
 
 /// Largest section in bytes, plain.
 pub const SECTION_SIZE_MAX: usize = lz4::PLAIN_SIZE_MAX;
@@ -217,13 +220,16 @@ fn split_pair(bytes: &[u8]) -> Option<Split<'_>> {
 /// A metadata section as a record carries it: plain and checked, or compressed with a plausible
 /// size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MetadataSection<'a> {
-    /// As in the record.
-    stored: &'a [u8],
-    /// 0: plain.
-    plain_size: u16,
-    /// Offset of the LZ4 block in `stored`.
-    block_offset: u8,
+pub struct MetadataSection<'a>(Stored<'a>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored<'a> {
+    Plain(MetadataChanges<'a>),
+    Compressed {
+        block: Block<'a>,
+        /// Bytes of the plain size in front of the block.
+        prefix_size: u8,
+    },
 }
 
 impl<'a> MetadataSection<'a> {
@@ -233,35 +239,24 @@ impl<'a> MetadataSection<'a> {
     /// Those of [`MetadataChanges::parse`]; a size that the block cannot decode to.
     pub fn parse(stored: &'a [u8], compressed: bool) -> Result<Self, MetadataError> {
         if !compressed {
-            MetadataChanges::parse(stored)?;
-            return Ok(Self {
-                stored,
-                plain_size: 0,
-                block_offset: 0,
-            });
+            return MetadataChanges::parse(stored).map(|changes| Self(Stored::Plain(changes)));
         }
+        let truncated = MetadataError::Truncated { offset: 0 };
         let mut at = 0;
-        let size = varint::read(stored, &mut at).ok_or(MetadataError::Truncated { offset: 0 })?;
-        let size = size as usize;
-        if size > SECTION_SIZE_MAX {
-            return Err(MetadataError::TooLarge { size });
-        }
-        // An LZ4 block grows at most 255-fold.
-        let plausible = size.div_ceil(255) <= stored.len() - at;
-        match (u16::try_from(size), u8::try_from(at)) {
-            (Ok(plain_size @ 1..), Ok(block_offset)) if plausible => Ok(Self {
-                stored,
-                plain_size,
-                block_offset,
-            }),
-            _ => Err(MetadataError::Compressed { plain_size: size }),
-        }
+        let plain_size = varint::read(stored, &mut at).ok_or(truncated)?;
+        Ok(Self(Stored::Compressed {
+            block: Block::new(stored.get(at..).unwrap_or_default(), plain_size as usize)?,
+            prefix_size: u8::try_from(at).map_err(|_| truncated)?,
+        }))
     }
 
     /// Bytes in the record.
     #[inline]
     pub fn stored_size(&self) -> usize {
-        self.stored.len()
+        match &self.0 {
+            Stored::Plain(changes) => changes.as_bytes().len(),
+            Stored::Compressed { block, prefix_size } => block.size() + usize::from(*prefix_size),
+        }
     }
 
     /// The changes, decompressed into `scratch` if need be: [`SECTION_SIZE_MAX`] bytes always
@@ -274,25 +269,10 @@ impl<'a> MetadataSection<'a> {
     where
         'a: 's,
     {
-        if self.plain_size == 0 {
-            return Ok(MetadataChanges { bytes: self.stored });
+        match &self.0 {
+            Stored::Plain(changes) => Ok(*changes),
+            Stored::Compressed { block, .. } => MetadataChanges::parse(block.decode(scratch)?),
         }
-        let plain_size = usize::from(self.plain_size);
-        let given = scratch.len();
-        let plain = scratch
-            .get_mut(..plain_size)
-            .ok_or(MetadataError::ScratchTooSmall {
-                needed: plain_size,
-                given,
-            })?;
-        let block = self
-            .stored
-            .get(usize::from(self.block_offset)..)
-            .unwrap_or_default();
-        if !lz4::decompress(block, plain) {
-            return Err(MetadataError::Compressed { plain_size });
-        }
-        MetadataChanges::parse(plain)
     }
 }
 

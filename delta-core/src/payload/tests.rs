@@ -1,6 +1,7 @@
 //! Literal bytes and laws of every payload; each kind in a file of its own.
 
 mod batch;
+mod batch_metadata;
 mod control;
 mod metadata;
 mod vector;

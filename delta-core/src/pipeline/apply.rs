@@ -2,7 +2,6 @@
 
 use super::{counters::Counters, graph::RowsAfter, sequencer::Position};
 use crate::{
-    codec::Values,
     digest::{id_term, row_term, tombstone_term},
     graph::{CheckedChange, encode::Change},
     header::DeltaHeader,
@@ -198,7 +197,7 @@ impl<'s> Applier<'s> {
         if let (Some(graph), Some(change)) = (replica.graph(), vector.graph()) {
             graph.adjacency().prefetch(change);
         }
-        let (scratch, rest) = split_scratch(self.scratch, vector.values());
+        let (scratch, rest) = split_scratch(self.scratch, vector.values().scratch_size());
         let row = replica.next_row()?;
         let row_change = vector.values().decode_on(self.unit, row, scratch)?;
         let metadata = vector.metadata().decode(rest)?;
@@ -228,7 +227,7 @@ impl<'s> Applier<'s> {
         let prev_sequence = header.prev_sequence;
         let old = check_chain(replica, slot, prev_sequence)
             .map_err(|error| error.of_values(vector.values()))?;
-        let (scratch, rest) = split_scratch(self.scratch, vector.values());
+        let (scratch, rest) = split_scratch(self.scratch, vector.values().scratch_size());
         let row_change = vector.values().decode_on(self.unit, old, scratch)?;
         let row_term = row_term(slot, judge.row(old, &row_change));
         let metadata = vector.metadata().decode(rest)?;
@@ -284,11 +283,13 @@ impl<'s> Applier<'s> {
         judge: &mut J,
     ) -> Result<u64, Refusal> {
         check_dim(replica, batch.dim())?;
+        let (text, scratch) = split_scratch(self.scratch, batch.scratch_size());
+        let changes = batch.decode(text)?;
         let (mut change, mut marked, mut promised) = (0_u64, 0, 0);
-        let checked = batch.entries().try_for_each(|entry| {
-            let scratch = (self.unit, &mut *self.scratch);
-            let sum = check_entry(replica, header.sequence, &entry, scratch, judge)?;
-            let (slot, metadata) = (entry.slot, entry.metadata);
+        let checked = changes.clone().try_for_each(|(entry, metadata)| {
+            let slot = entry.slot;
+            let on = (self.unit, &mut *scratch);
+            let sum = check_entry(replica, header.sequence, &entry, on, judge)?;
             promised = replica.reserve_more_attributes(slot, metadata, promised)?;
             change = change
                 .wrapping_add(row_term(slot, sum))
@@ -301,13 +302,13 @@ impl<'s> Applier<'s> {
             .and_then(|()| agreed(self.position, header, change, None))
             .and_then(|digest| allowed(judge).map(|()| digest));
         if digest.is_ok() {
-            for entry in batch.entries() {
+            for (entry, metadata) in changes {
                 // Decodes as it did a moment ago: slots of a batch are distinct.
                 let row = replica.row(entry.slot).unwrap_or_default();
-                if let Ok(change) = entry.values.decode_on(self.unit, row, self.scratch) {
+                if let Ok(change) = entry.values.decode_on(self.unit, row, scratch) {
                     change.apply(replica.row_mut(entry.slot));
                 }
-                replica.change_metadata(entry.slot, entry.metadata);
+                replica.change_metadata(entry.slot, metadata);
             }
         } else {
             for entry in batch.entries().take(marked) {
@@ -380,9 +381,8 @@ fn check_dim<R: Replica + ?Sized>(replica: &R, found: u32) -> Result<(), Refusal
     Ok(())
 }
 
-/// Memory for the row that `values` decode to, and the rest.
+/// The first `size` bytes of `scratch`, if it has as many, and the rest.
 #[inline]
-fn split_scratch<'s>(scratch: &'s mut [u8], values: &Values<'_>) -> (&'s mut [u8], &'s mut [u8]) {
-    let size = values.scratch_size().min(scratch.len());
-    scratch.split_at_mut(size)
+fn split_scratch(scratch: &mut [u8], size: usize) -> (&mut [u8], &mut [u8]) {
+    scratch.split_at_mut(size.min(scratch.len()))
 }

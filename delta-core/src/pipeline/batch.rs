@@ -5,9 +5,10 @@ use super::{
     shadow::Shadow,
 };
 use crate::{
+    codec::lz4::Lz4Scratch,
     digest::row_term,
     header::{DeltaHeader, Operation},
-    payload::batch::{BatchWriteError, BatchWriter, RowUpdate},
+    payload::batch::{BatchEntries, BatchWriteError, BatchWriter, RowUpdate, WrittenBatch},
 };
 use core::fmt;
 
@@ -54,8 +55,8 @@ impl BatchError {
 }
 
 /// A batch under construction. The sequencer's slots are marked while it grows, so that a slot
-/// cannot stand in it twice; [`roll_back`](Self::roll_back) or the
-/// sequencer's `advance` ends it.
+/// cannot stand in it twice; [`roll_back`](Self::roll_back) or
+/// [`finish`](Self::finish) ends it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchBuilder {
     writer: BatchWriter,
@@ -73,10 +74,6 @@ impl BatchBuilder {
 
     pub(super) fn len(&self) -> u32 {
         self.writer.len()
-    }
-
-    pub(super) fn size(&self) -> usize {
-        self.writer.size()
     }
 
     pub(super) fn push(
@@ -124,44 +121,59 @@ impl BatchBuilder {
         Ok(())
     }
 
-    /// Seals the payload of [`Self::size`] bytes at the front of `out`.
-    pub(super) fn seal(
-        &self,
-        sequencer: &Sequencer<'_>,
-        out: &mut [u8],
-    ) -> Result<DeltaHeader, PrepareError> {
-        self.writer.finish(out);
-        let (needed, given) = (self.size(), out.len());
-        let payload = out
-            .get(..needed)
-            .ok_or(PrepareError::OutputTooSmall { needed, given })?;
-        let header = DeltaHeader {
-            lossy: self.writer.is_lossy(),
-            relative: self.writer.is_relative(),
-            ..sequencer.header(Operation::BatchUpdate, self.digest_change)
-        };
-        Ok(header.seal(payload)?)
-    }
-
-    /// Makes the changes of the entries in the shadow and notes that they were made. `out` holds
-    /// the entries as they were pushed.
-    pub(super) fn commit(
-        &self,
+    /// Writes the payload to the front of `out`, which holds the entries as they were pushed, and
+    /// seals it. Makes the changes of the entries in the shadow; the sequencer is ready to advance
+    /// behind the header. On an error all marks are taken back.
+    pub(super) fn finish(
+        self,
         sequencer: &mut Sequencer<'_>,
         shadow: Option<&mut Shadow<'_>>,
-        out: &[u8],
-    ) {
-        sequencer.fulfil(self.writer.entries(out).map(|entry| entry.slot));
-        let Some(shadow) = shadow else { return };
-        for entry in self.writer.entries(out) {
-            shadow.apply(entry.slot, &entry.values);
+        out: &mut [u8],
+        lz4: Option<&mut Lz4Scratch>,
+    ) -> Result<DeltaHeader, PrepareError> {
+        let (needed, given) = (self.writer.size(), out.len());
+        let Ok(written) = self.writer.finish(out, lz4) else {
+            self.roll_back(sequencer, out);
+            return Err(PrepareError::OutputTooSmall { needed, given });
+        };
+        let WrittenBatch {
+            payload,
+            compressed,
+            lossy,
+            relative,
+            entries,
+        } = written;
+        let header = DeltaHeader {
+            compressed,
+            lossy,
+            relative,
+            ..sequencer.header(Operation::BatchUpdate, self.digest_change)
+        };
+        let header = match header.seal(payload) {
+            Ok(header) => header,
+            Err(error) => {
+                take_back(sequencer, entries);
+                return Err(error.into());
+            }
+        };
+        sequencer.fulfil(entries.clone().map(|entry| entry.slot));
+        if let Some(shadow) = shadow {
+            for entry in entries {
+                shadow.apply(entry.slot, &entry.values);
+            }
         }
+        Ok(header)
     }
 
     /// Takes all marks back. `out` holds the entries as they were pushed.
     pub(super) fn roll_back(self, sequencer: &mut Sequencer<'_>, out: &[u8]) {
-        for entry in self.writer.entries(out) {
-            sequencer.mark(entry.slot, entry.prev_sequence);
-        }
+        take_back(sequencer, self.writer.entries(out));
+    }
+}
+
+/// Marks the slots of entries as they were before.
+fn take_back(sequencer: &mut Sequencer<'_>, entries: BatchEntries<'_>) {
+    for entry in entries {
+        sequencer.mark(entry.slot, entry.prev_sequence);
     }
 }

@@ -95,7 +95,7 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
         self.update(slot, row, row)
     }
 
-    /// Compresses metadata where that makes it smaller.
+    /// Compresses metadata where that makes it smaller, those of a batch together.
     #[must_use]
     pub fn with_lz4(mut self, lz4: &'a mut Lz4Scratch) -> Self {
         self.lz4 = Some(lz4);

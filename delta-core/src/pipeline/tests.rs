@@ -2,6 +2,7 @@
 
 mod apply;
 mod batch;
+mod batch_metadata;
 mod chaos;
 mod compact;
 mod derive;
@@ -24,6 +25,7 @@ use super::{
     sequencer::{Position, Sequencer, SlotState},
 };
 use crate::{
+    codec::lz4::Lz4Scratch,
     ring::{Consumer, Mem, Producer, StaticRing},
     store::{SliceStore, state_digest},
     testing::{SlotView, any_row, view},
@@ -50,11 +52,14 @@ struct RandomLog {
 fn any_log() -> impl Strategy<Value = RandomLog> {
     (1..=model::DIM_MAX, 0..4_usize).prop_flat_map(|(dim, rows)| {
         let events = vec(model::any_event(), 1..40);
-        (Just(dim), any_row(dim * rows), events).prop_map(|(dim, base, events)| {
+        let base = any_row(dim * rows);
+        let log = (Just(dim), base, events, any::<bool>());
+        log.prop_map(|(dim, base, events, compress)| {
             let mut ring = StaticRing::<64, 65_536>::new();
             let (tx, mut rx) = ring.split();
-            let mut slots = [SlotState::default(); model::SLOTS];
-            let mut primary = model::Primary::new(tx, &mut slots, None, dim, &base);
+            let (mut slots, mut lz4) = ([SlotState::default(); model::SLOTS], Lz4Scratch::new());
+            let lz4 = compress.then_some(&mut lz4);
+            let mut primary = model::Primary::new(tx, &mut slots, lz4, dim, &base);
             for event in &events {
                 assert!(primary.step(event));
             }

@@ -72,14 +72,12 @@ impl Process for Meter {
                 let shared = HEADER_SIZE + batch::PREFIX_SIZE;
                 #[expect(clippy::cast_precision_loss, reason = "a record's size fits 32 bits")]
                 for entry in batch.entries() {
-                    let metadata_bytes = entry.metadata.as_bytes().len();
-                    let wire_bytes = entry.size - metadata_bytes;
-                    self.wire_bytes += wire_bytes as u64;
-                    self.metadata_bytes += metadata_bytes as u64;
+                    self.wire_bytes += entry.size as u64;
                     let share = shared as f64 / f64::from(batch.len());
-                    self.add(entry.values.size(), share + wire_bytes as f64);
+                    self.add(entry.values.size(), share + entry.size as f64);
                 }
                 self.wire_bytes += shared as u64;
+                self.metadata_bytes += batch.metadata_size() as u64;
             }
             Payload::Control(control) => self.ended |= matches!(control, Control::End { .. }),
             _ => {}

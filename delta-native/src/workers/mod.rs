@@ -40,4 +40,6 @@ pub use replica::{ReadView, ShardedReplica, WorkersError};
 pub use session::{Applied, ParallelError, Session, run};
 
 #[cfg(test)]
+mod batch_tests;
+#[cfg(test)]
 mod tests;

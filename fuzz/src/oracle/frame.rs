@@ -104,7 +104,7 @@ pub fn header(bytes: &[u8]) -> Option<Header> {
         || epoch == 0
         || prev_sequence >= sequence
         || (state_digest != 0 && !header.has_digest())
-        || (header.is_compressed() && operation > 1)
+        || (header.is_compressed() && !matches!(operation, 0 | 1 | 3))
         || (header.has_graph() && operation > 2)
         || (flags & LOSSY != 0 && !matches!(operation, 0 | 1 | 3))
         || (flags & RELATIVE != 0 && !matches!(operation, 1 | 3))

@@ -82,7 +82,21 @@ pub struct Entry {
     pub slot: u32,
     pub prev_sequence: u64,
     pub values: Values,
-    pub metadata: Pairs,
+    pub metadata: Metadata,
+}
+
+impl Payload {
+    /// Compressed metadata are broken inside.
+    pub fn has_broken_block(&self) -> bool {
+        match self {
+            Self::Row(row) => row.metadata == Metadata::BrokenBlock,
+            Self::Batch { entries, .. } => {
+                let mut metadata = entries.iter().map(|entry| &entry.metadata);
+                metadata.any(|metadata| *metadata == Metadata::BrokenBlock)
+            }
+            _ => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,6 +272,8 @@ fn batch(header: &Header, bytes: &[u8]) -> Option<Payload> {
         return None;
     }
     let mut entries = Vec::new();
+    // Bytes of each entry's section.
+    let mut sizes = Vec::new();
     for _ in 0..count {
         let before = rest.0.len();
         let (slot, distance, size) = (rest.varint()?, rest.varint()?, rest.varint()?);
@@ -267,21 +283,29 @@ fn batch(header: &Header, bytes: &[u8]) -> Option<Payload> {
         }
         let values = values(tag & 0x7f, rest.take(size as usize)?, dim)?;
         let mut metadata = Pairs::new();
+        let mut size = 0;
         if tag & 0x80 != 0 {
-            let size = rest.varint()?;
-            metadata = pairs(rest.take(size as usize)?)?;
-            if metadata.is_empty() {
+            size = rest.varint()? as usize;
+            if size == 0 {
                 return None;
             }
+            if !header.is_compressed() {
+                metadata = pairs(rest.take(size)?)?;
+            }
         }
+        sizes.push(size);
         entries.push(Entry {
             slot,
             prev_sequence: header.sequence.checked_sub(u64::from(distance))?,
             values,
-            metadata,
+            metadata: Metadata::Pairs(metadata),
         });
     }
-    let some_have = entries.iter().any(|entry| !entry.metadata.is_empty());
+    if header.is_compressed() {
+        set_sections(&mut entries, &sizes, rest.0)?;
+        rest = Bytes(&[]);
+    }
+    let some_have = sizes.iter().any(|size| *size > 0);
     let flags = entries
         .iter()
         .fold(0, |flags, entry| flags | entry.values.flags());
@@ -289,6 +313,26 @@ fn batch(header: &Header, bytes: &[u8]) -> Option<Payload> {
         && header.flags & (LOSSY | RELATIVE) == flags
         && some_have == has_metadata;
     fits.then_some(Payload::Batch { dim, entries })
+}
+
+/// Gives each entry the section that it has in `block`.
+fn set_sections(entries: &mut [Entry], sizes: &[usize], block: &[u8]) -> Option<()> {
+    let all = sizes.iter().sum();
+    if !(1..=SECTION_SIZE_MAX).contains(&all) {
+        return None;
+    }
+    let sections = lz4::decode(block, all).and_then(|plain| {
+        let mut rest = Bytes(&plain);
+        let sections = sizes.iter().map(|size| pairs(rest.take(*size)?));
+        sections.collect::<Option<Vec<_>>>()
+    });
+    for (number, entry) in entries.iter_mut().enumerate() {
+        entry.metadata = match &sections {
+            Some(sections) => Metadata::Pairs(sections[number].clone()),
+            None => Metadata::BrokenBlock,
+        };
+    }
+    Some(())
 }
 
 fn control(header: &Header, bytes: &[u8]) -> Option<Payload> {

@@ -150,7 +150,7 @@ impl State {
                 for entry in entries {
                     let slot = self.live(entry.slot, entry.prev_sequence)?;
                     entry.values.apply(&mut slot.row)?;
-                    slot.change_metadata(&Metadata::Pairs(entry.metadata.clone()))?;
+                    slot.change_metadata(&entry.metadata)?;
                     slot.last_sequence = sequence;
                 }
             }

@@ -4,10 +4,12 @@ use super::{
     BatchEntries, ENTRY_PREFIX_SIZE_MAX, METADATA_FOLLOWS, PREFIX_SIZE, Prefix, WITH_METADATA,
 };
 use crate::{
-    codec::{self, Base, EncodeError, Encoding, Values, varint},
+    codec::{self, Base, EncodeError, Encoding, Values, lz4::Lz4Scratch, varint},
     payload::metadata::{self, MetadataEdit, MetadataError},
 };
 use core::fmt;
+
+mod compress;
 
 /// Why a row change cannot join a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,18 +133,6 @@ impl BatchWriter {
         self.size
     }
 
-    /// Some entry has lossy values: the header must say so.
-    #[inline]
-    pub const fn is_lossy(&self) -> bool {
-        self.lossy
-    }
-
-    /// Some entry has relative values: the header must say so.
-    #[inline]
-    pub const fn is_relative(&self) -> bool {
-        self.relative
-    }
-
     /// Appends the exact change of one row and returns its encoded values. A refused one leaves the
     /// batch as it was.
     ///
@@ -247,18 +237,63 @@ impl BatchWriter {
         BatchEntries {
             sequence: self.sequence,
             dim: self.dim,
+            compressed: false,
             rest: out.get(PREFIX_SIZE..self.size).unwrap_or_default(),
         }
     }
 
-    /// Writes the prefix; the payload is the first [`Self::size`] bytes of `out`.
-    pub fn finish(&self, out: &mut [u8]) {
-        if let Some(prefix) = out.first_chunk_mut::<PREFIX_SIZE>() {
-            let flag = if self.metadata { WITH_METADATA } else { 0 };
-            let fields: Prefix = [self.dim, self.count | flag].map(u32::to_le_bytes);
-            *prefix = bytemuck::cast(fields);
-        }
+    /// Writes the prefix, and compresses the metadata of all entries together if that is smaller:
+    /// with `lz4`, and where the rest of `out` holds them once more meanwhile. O(entries), and
+    /// O(n) where it compresses.
+    ///
+    /// # Errors
+    /// [`BatchWriteError::Encode`] if `out` is shorter than what was written into it.
+    pub fn finish<'o>(
+        self,
+        out: &'o mut [u8],
+        lz4: Option<&mut Lz4Scratch>,
+    ) -> Result<WrittenBatch<'o>, BatchWriteError> {
+        let given = out.len();
+        let too_small = BatchWriteError::Encode(EncodeError::OutputTooSmall {
+            needed: self.size,
+            given,
+        });
+        let flag = if self.metadata { WITH_METADATA } else { 0 };
+        let fields: Prefix = [self.dim, self.count | flag].map(u32::to_le_bytes);
+        *out.first_chunk_mut::<PREFIX_SIZE>().ok_or(too_small)? = bytemuck::cast(fields);
+        let block = lz4
+            .filter(|_| self.metadata)
+            .and_then(|lz4| compress::compress(out, self.size, lz4));
+        let (entries_end, size) = block.unwrap_or((self.size, self.size));
+        let payload = out.get(..size).ok_or(too_small)?;
+        Ok(WrittenBatch {
+            payload,
+            compressed: block.is_some(),
+            lossy: self.lossy,
+            relative: self.relative,
+            entries: BatchEntries {
+                sequence: self.sequence,
+                dim: self.dim,
+                compressed: block.is_some(),
+                rest: payload.get(PREFIX_SIZE..entries_end).unwrap_or_default(),
+            },
+        })
     }
+}
+
+/// A payload that [`BatchWriter::finish`] has written.
+#[derive(Clone, Debug)]
+pub struct WrittenBatch<'o> {
+    /// The bytes of the payload.
+    pub payload: &'o [u8],
+    /// The metadata are compressed: the header must say so.
+    pub compressed: bool,
+    /// Some entry has lossy values: the header must say so.
+    pub lossy: bool,
+    /// Some entry has relative values: the header must say so.
+    pub relative: bool,
+    /// The entries, without their metadata.
+    pub entries: BatchEntries<'o>,
 }
 
 impl RowUpdate<'_> {

@@ -46,13 +46,14 @@ fn literal_bytes() {
     assert_eq!((values.tag(), values.size()), (Tag::Raw, 9));
     let values = writer.push(&mut out, 1, 0, &[5.0; 2], &[5.0; 2]).unwrap();
     assert_eq!(values.tag(), Tag::Same);
-    writer.finish(&mut out);
     assert_eq!((writer.len(), writer.size()), (2, 25));
-    assert_eq!(out[..25], BYTES);
+    let written = writer.finish(&mut out, None).unwrap();
+    assert_eq!(written.payload, BYTES);
 
     let batch = BatchPayload::parse(&batch_header(), &BYTES).unwrap();
     assert_eq!((batch.dim(), batch.len(), batch.is_empty()), (2, 2, false));
     let entries: Vec<_> = batch.entries().collect();
+    assert_eq!(written.entries.collect::<Vec<_>>(), entries);
     assert_eq!(writer.entries(&out).collect::<Vec<_>>(), entries);
     let shown: Vec<_> = entries
         .iter()
@@ -91,16 +92,20 @@ fn literal_bytes_with_metadata() {
             .push_as(Encoding::EXACT, &mut out, prev_sequence, &update)
             .unwrap();
     }
-    writer.finish(&mut out);
-    assert_eq!(out[..writer.size()], WITH_METADATA);
+    assert_eq!(
+        writer.finish(&mut out, None).unwrap().payload,
+        WITH_METADATA
+    );
 
     let batch = BatchPayload::parse(&batch_header(), &WITH_METADATA).unwrap();
     let shown: Vec<_> = batch
-        .entries()
-        .map(|e| (e.slot, e.size, e.metadata.into_iter().collect::<Vec<_>>()))
+        .decode(&mut [])
+        .unwrap()
+        .map(|(e, metadata)| (e.slot, e.size, metadata.into_iter().collect::<Vec<_>>()))
         .collect();
     let pairs = vec![(&b"a"[..], None), (b"b", Some(&b"x"[..]))];
-    assert_eq!(shown, [(300, 13, vec![]), (1, 12, pairs)]);
+    assert_eq!(shown, [(300, 13, vec![]), (1, 5, pairs)]);
+    assert_eq!((batch.metadata_size(), batch.scratch_size()), (7, 0));
 }
 
 #[test]
@@ -267,10 +272,10 @@ fn a_refused_entry_leaves_the_batch_as_it_was() {
     assert_eq!((writer.len(), writer.size()), before);
 
     writer.push(&mut out, 8, (1 << 40) - 1, &old, &new).unwrap();
-    writer.finish(&mut out);
+    let payload = writer.finish(&mut out, None).unwrap().payload;
     let mut header = batch_header();
     header.sequence = 1 << 40;
-    let batch = BatchPayload::parse(&header, &out[..writer.size()]).unwrap();
+    let batch = BatchPayload::parse(&header, payload).unwrap();
     assert_eq!(batch.entries().map(|e| e.slot).collect::<Vec<_>>(), [7, 8]);
 }
 
@@ -335,9 +340,9 @@ proptest! {
             writer.push(&mut out, *slot, sequence - distance, old, new).unwrap();
             expected.push((*slot, sequence - distance, bits_of(new)));
         }
-        writer.finish(&mut out);
+        let payload = writer.finish(&mut out, None).unwrap().payload;
         let header = DeltaHeader { sequence, ..batch_header() };
-        let batch = BatchPayload::parse(&header, &out[..writer.size()]).unwrap();
+        let batch = BatchPayload::parse(&header, payload).unwrap();
         prop_assert_eq!(batch.len() as usize, changes.len());
         let mut sizes = 8;
         for ((entry, expected), (_, _, (old, _))) in batch.entries().zip(expected).zip(&changes) {
@@ -359,10 +364,9 @@ proptest! {
         let mut out = vec![0; bytes.len() + 100];
         let mut writer = BatchWriter::new(100, 2);
         let mut same_codec = true;
-        for entry in batch.entries() {
+        for (entry, metadata) in batch.decode(&mut []).unwrap() {
             let (old, new) = rows_between(&entry.values, 2);
-            let metadata: Vec<_> = entry
-                .metadata
+            let metadata: Vec<_> = metadata
                 .into_iter()
                 .map(|(key, new)| edit(key, if new.is_none() { Some(b"") } else { None }, new))
                 .collect();
@@ -371,10 +375,10 @@ proptest! {
                 writer.push_as(Encoding::EXACT, &mut out, entry.prev_sequence, &update).unwrap();
             same_codec &= values.tag() == entry.values.tag();
         }
-        writer.finish(&mut out);
+        let written = writer.finish(&mut out, None).unwrap();
         // Values that would be smaller in another codec are written in that.
         if same_codec {
-            prop_assert_eq!(&out[..writer.size()], bytes);
+            prop_assert_eq!(written.payload, bytes);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Capture, CaptureError};
 use crate::{
+    codec::lz4::Lz4Scratch,
     header::DeltaHeader,
     payload::batch::RowUpdate,
     pipeline::{
@@ -16,7 +17,7 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
     /// Begins a batch of row updates that travel under one header and apply together.
     /// `payload_size_max` bytes of the ring are set aside: 8 and, for every entry, its
     /// [`entry_size_max`](RowUpdate::entry_size_max), 12 and four times the dim without metadata,
-    /// always suffice.
+    /// always suffice. To compress metadata, the room that is left holds them once more.
     ///
     /// # Errors
     /// See [`CaptureError`].
@@ -33,6 +34,7 @@ impl<'a, M: Mem, N: Notify<M>> Capture<'a, M, N> {
             open: Some((grant, builder)),
             sequencer: &mut self.sequencer,
             shadow: self.shadow.as_mut(),
+            lz4: self.lz4.as_deref_mut(),
         })
     }
 }
@@ -45,6 +47,7 @@ pub struct CaptureBatch<'c, 'a, M: Mem, N: Notify<M> = Polling> {
     open: Option<(Grant<'c, M, N>, BatchBuilder)>,
     sequencer: &'c mut Sequencer<'a>,
     shadow: Option<&'c mut Shadow<'a>>,
+    lz4: Option<&'c mut Lz4Scratch>,
 }
 
 impl<M: Mem, N: Notify<M>> CaptureBatch<'_, '_, M, N> {
@@ -85,32 +88,29 @@ impl<M: Mem, N: Notify<M>> CaptureBatch<'_, '_, M, N> {
         self.len() == 0
     }
 
-    /// Sends the batch and returns its header; `None` for an empty one, which is not sent.
+    /// Sends the batch and returns its header; `None` for an empty one, which is not sent. The
+    /// metadata of all its entries are compressed together, if that is smaller, by a capture with
+    /// [`with_lz4`](Capture::with_lz4).
     ///
     /// # Errors
     /// See [`CaptureError`].
     pub fn commit(mut self) -> Result<Option<DeltaHeader>, CaptureError> {
-        let Some((grant, builder)) = &mut self.open else {
+        let Some((mut grant, builder)) = self.open.take() else {
             return Ok(None);
         };
-        if builder.len() == 0 {
+        let rows = builder.len();
+        if rows == 0 {
             return Ok(None);
         }
+        let (shadow, lz4) = (self.shadow.as_deref_mut(), self.lz4.as_deref_mut());
         let header = builder
-            .seal(self.sequencer, grant.payload_mut())
+            .finish(self.sequencer, shadow, grant.payload_mut(), lz4)
             .map_err(CaptureError::Prepare)?;
-        if let Some((mut grant, builder)) = self.open.take() {
-            builder.commit(
-                self.sequencer,
-                self.shadow.as_deref_mut(),
-                grant.payload_mut(),
-            );
-            // Succeeds: the header was sealed over bytes of this grant.
-            grant
-                .commit(&header.to_bytes())
-                .map_err(CaptureError::Commit)?;
-            self.sequencer.advance(&header, builder.len());
-        }
+        // Succeeds: the header was sealed over bytes of this grant.
+        grant
+            .commit(&header.to_bytes())
+            .map_err(CaptureError::Commit)?;
+        self.sequencer.advance(&header, rows);
         Ok(Some(header))
     }
 }

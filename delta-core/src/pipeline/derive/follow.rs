@@ -6,7 +6,7 @@ use crate::{
     payload::{
         Payload,
         control::CONTROL_SIZE,
-        metadata::{MetadataChanges, MetadataEdit, MetadataSection},
+        metadata::{MetadataChanges, MetadataEdit},
         vector::VectorPayload,
     },
     pipeline::sequencer::{PrepareError, Prepared, Sequencer},
@@ -129,6 +129,14 @@ where
 {
     /// Whether the record leaves something in the derived stream, where it now is.
     fn pass(&mut self, record: &Record<'_>) -> Result<bool, DeriveError> {
+        let scratch = core::mem::take(&mut self.to.scratch);
+        let passed = self.pass_with(record, scratch);
+        self.to.scratch = scratch;
+        passed
+    }
+
+    /// As [`Self::pass`], with memory for decompressed metadata.
+    fn pass_with(&mut self, record: &Record<'_>, scratch: &mut [u8]) -> Result<bool, DeriveError> {
         let to = &mut *self.to;
         to.sequencer.set_timestamp_us(record.header().timestamp_us);
         let wanted = to.config.operations;
@@ -136,19 +144,24 @@ where
             Payload::Insert(vector) => {
                 let entity = Entity::new(vector.slot(), vector.id());
                 let selected = to.config.select.selects(&entity);
-                Ok(wanted.has(Operation::Insert) && selected && self.insert(vector)?)
+                Ok(wanted.has(Operation::Insert) && selected && self.insert(vector, scratch)?)
             }
             Payload::Update(vector) if wanted.has(Operation::Update) => {
-                self.update(vector.slot(), Section::Stored(vector.metadata()))
+                let slot = vector.slot();
+                if to.derived(slot).is_none() {
+                    return Ok(false);
+                }
+                let changes = metadata_of(&to.config.transform, vector, scratch)?;
+                self.update(slot, changes)
             }
             Payload::Batch(batch) if wanted.has(Operation::Update) => {
-                let sent = to.entries_sent;
-                let mut passed = sent > 0;
-                for entry in batch.entries().skip(sent as usize) {
-                    passed |= self.update(entry.slot, Section::Plain(entry.metadata))?;
-                    self.to.entries_sent += 1;
+                if to.config.transform.keeps_metadata() {
+                    let changes = batch.decode(scratch)?;
+                    self.updates(changes.map(|(entry, changes)| (entry.slot, changes)))
+                } else {
+                    let none = MetadataChanges::default();
+                    self.updates(batch.entries().map(|entry| (entry.slot, none)))
                 }
-                Ok(passed)
             }
             Payload::Delete { slot, .. } if wanted.has(Operation::Delete) => {
                 let Some(slot) = to.derived(*slot) else {
@@ -164,15 +177,18 @@ where
         }
     }
 
-    fn insert(&mut self, vector: &VectorPayload<'_>) -> Result<bool, DeriveError> {
+    fn insert(
+        &mut self,
+        vector: &VectorPayload<'_>,
+        scratch: &mut [u8],
+    ) -> Result<bool, DeriveError> {
         let (slot, id) = (vector.slot(), vector.id());
         let to = &mut *self.to;
         let place = to.map.get_mut(slot as usize);
         let place = place.ok_or(DeriveError::Map { slot })?;
         let (row, transform) = (&mut *to.row, &to.config.transform);
         transform.row(self.source.row(slot).unwrap_or_default(), row);
-        let section = Section::Stored(vector.metadata());
-        let changes = metadata_of(transform, section, to.scratch)?;
+        let changes = metadata_of(transform, vector, scratch)?;
         to.store.next_row()?;
         let derived = to.store.slot_count();
         to.store.reserve_attributes(derived, id, changes)?;
@@ -191,16 +207,33 @@ where
         Ok(true)
     }
 
-    /// Sends how the entity has changed, unless it has not: `section` says what of its metadata
-    /// has.
-    fn update(&mut self, source_slot: u32, section: Section<'_>) -> Result<bool, DeriveError> {
+    /// Sends how the entities of a batch have changed, by slots and what changes of their metadata;
+    /// the first ones may have been sent.
+    fn updates<'c>(
+        &mut self,
+        changes: impl Iterator<Item = (u32, MetadataChanges<'c>)>,
+    ) -> Result<bool, DeriveError> {
+        let sent = self.to.entries_sent;
+        let mut passed = sent > 0;
+        for (slot, changes) in changes.skip(sent as usize) {
+            passed |= self.update(slot, changes)?;
+            self.to.entries_sent += 1;
+        }
+        Ok(passed)
+    }
+
+    /// Sends how the entity has changed, of its metadata by `changes`, unless it has not.
+    fn update(
+        &mut self,
+        source_slot: u32,
+        changes: MetadataChanges<'_>,
+    ) -> Result<bool, DeriveError> {
         let to = &mut *self.to;
         let Some(slot) = to.derived(source_slot) else {
             return Ok(false);
         };
         let (row, transform) = (&mut *to.row, &to.config.transform);
         transform.row(self.source.row(source_slot).unwrap_or_default(), row);
-        let changes = metadata_of(transform, section, to.scratch)?;
         to.store.reserve_attributes(slot, &[], changes)?;
         let old = to.store.row(slot).unwrap_or_default();
         let same = old
@@ -225,24 +258,16 @@ where
     }
 }
 
-/// Changes of metadata, as a record has them.
-#[derive(Clone, Copy)]
-enum Section<'a> {
-    Stored(&'a MetadataSection<'a>),
-    Plain(MetadataChanges<'a>),
-}
-
 /// What of the metadata of a record travels on.
 fn metadata_of<'a>(
     transform: &impl Transform,
-    section: Section<'a>,
+    vector: &VectorPayload<'a>,
     scratch: &'a mut [u8],
 ) -> Result<MetadataChanges<'a>, DeriveError> {
-    match section {
-        _ if !transform.keeps_metadata() => Ok(MetadataChanges::default()),
-        Section::Stored(section) => Ok(section.decode(scratch)?),
-        Section::Plain(changes) => Ok(changes),
+    if !transform.keeps_metadata() {
+        return Ok(MetadataChanges::default());
     }
+    Ok(vector.metadata().decode(scratch)?)
 }
 
 /// `changes` as edits over the values that `old` knows.

@@ -127,8 +127,8 @@ fn refuses_rows_of_another_dim() {
     let mut payload = [0; 40];
     let mut writer = BatchWriter::new(11, 1);
     writer.push(&mut payload, 0, 7, &[0.0], &[0.0]).unwrap();
-    writer.finish(&mut payload);
-    let frame = frame(next(Operation::BatchUpdate), &payload[..writer.size()]);
+    let payload = writer.finish(&mut payload, None).unwrap().payload;
+    let frame = frame(next(Operation::BatchUpdate), payload);
     assert_eq!(fixture.refusal(&frame), dim(1));
 }
 

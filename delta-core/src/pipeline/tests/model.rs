@@ -66,8 +66,10 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
     let key = || vec(0..2_u8, 1..3);
     let metadata = btree_map(key(), any_value(), 0..3);
     let edits = btree_map(key(), option::of(any_value()), 0..3);
-    // What a small ring takes of three entries.
-    let short_edits = btree_map(key(), option::of(vec(any::<u8>(), 0..8)), 0..3);
+    // What a small ring takes of three entries, some of it worth compressing.
+    let run = (any::<u8>(), 0..20_usize).prop_map(|(byte, size)| vec![byte; size]);
+    let short = prop_oneof![vec(any::<u8>(), 0..8), run];
+    let short_edits = btree_map(key(), option::of(short), 0..3);
     let batched = (index(), any_row_change(), short_edits);
     prop_oneof![
         3 => (id, any_row_change(), metadata).prop_map(|(id, row, m)| Event::Insert(id, row, m)),

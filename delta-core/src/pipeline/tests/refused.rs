@@ -3,6 +3,7 @@ use super::{
     take_all,
 };
 use crate::{
+    codec::lz4::Lz4Scratch,
     header::{DeltaHeader, HEADER_SIZE},
     pipeline::{
         apply::{Applier, Outcome},
@@ -21,8 +22,8 @@ const DIM: usize = 4;
 fn frames(events: &[Event]) -> Vec<Vec<u8>> {
     let mut ring = StaticRing::<64, 65_536>::new();
     let (tx, mut rx) = ring.split();
-    let mut slots = [SlotState::default(); SLOTS];
-    let mut primary = Primary::new(tx, &mut slots, None, DIM, &[]);
+    let (mut slots, mut lz4) = ([SlotState::default(); SLOTS], Lz4Scratch::new());
+    let mut primary = Primary::new(tx, &mut slots, Some(&mut lz4), DIM, &[]);
     for event in events {
         assert!(primary.step(event));
     }

@@ -36,7 +36,9 @@ enum Change<'a> {
         slot: u8,
     },
     Batch {
-        entries: Vec<(u8, Values<'a>)>,
+        /// As one LZ4 block of literals.
+        compressed: bool,
+        entries: Vec<(u8, Values<'a>, Pairs<'a>)>,
     },
     Control {
         kind: u8,
@@ -48,6 +50,8 @@ enum Change<'a> {
         payload: &'a [u8],
     },
 }
+
+type Pairs<'a> = BTreeMap<&'a [u8], Option<&'a [u8]>>;
 
 #[derive(Arbitrary, Debug)]
 enum Values<'a> {
@@ -63,7 +67,7 @@ enum Metadata<'a> {
     Pairs {
         /// As one LZ4 block of literals.
         compressed: bool,
-        pairs: BTreeMap<&'a [u8], Option<&'a [u8]>>,
+        pairs: Pairs<'a>,
     },
     Raw {
         compressed: bool,
@@ -156,11 +160,17 @@ impl Change<'_> {
                 header.operation = 2;
                 slot_of(*slot, model).to_le_bytes().to_vec()
             }
-            Self::Batch { entries } => {
+            Self::Batch {
+                compressed,
+                entries,
+            } => {
                 header.operation = 3;
-                let flags = entries.iter().map(|(_, values)| flags_of(values));
+                let flags = entries.iter().map(|(_, values, _)| flags_of(values));
                 header.flags |= flags.fold(0, |all, flags| all | flags);
-                batch(entries, model)
+                let some_have = entries.iter().any(|(.., pairs)| !pairs.is_empty());
+                let compressed = *compressed && some_have;
+                header.flags |= if compressed { COMPRESSED } else { 0 };
+                batch(entries, compressed, model)
             }
             Self::Control { kind, long } => {
                 header.operation = 5;
@@ -213,11 +223,12 @@ fn row(slot: u32, id: &[u8], values: &Values<'_>, section: &[u8]) -> Vec<u8> {
     payload
 }
 
-fn batch(entries: &[(u8, Values<'_>)], model: &State) -> Vec<u8> {
-    let mut payload = Vec::new();
+fn batch(entries: &[(u8, Values<'_>, Pairs<'_>)], compressed: bool, model: &State) -> Vec<u8> {
+    let (mut payload, mut sections) = (Vec::new(), Vec::new());
+    let some_have = entries.iter().any(|(.., pairs)| !pairs.is_empty());
     payload.extend(DIM.to_le_bytes());
-    payload.extend((entries.len() as u32).to_le_bytes());
-    for (slot, values) in entries {
+    payload.extend((entries.len() as u32 | u32::from(some_have) << 31).to_le_bytes());
+    for (slot, values, pairs) in entries {
         let slot = slot_of(*slot, model);
         let last = model
             .slots
@@ -228,8 +239,20 @@ fn batch(entries: &[(u8, Values<'_>)], model: &State) -> Vec<u8> {
         payload.extend(varint(slot));
         payload.extend(varint(distance as u32));
         payload.extend(varint(values.len() as u32));
-        payload.push(tag);
+        payload.push(tag & 0x7f | u8::from(!pairs.is_empty()) << 7);
         payload.extend(values);
+        if pairs.is_empty() {
+            continue;
+        }
+        let section = plain_section(pairs);
+        payload.extend(varint(section.len() as u32));
+        match compressed {
+            true => sections.extend(section),
+            false => payload.extend(section),
+        }
+    }
+    if compressed {
+        payload.extend(as_literals(&sections));
     }
     payload
 }
@@ -269,16 +292,12 @@ impl Metadata<'_> {
             Self::None => (0, Vec::new()),
             Self::Raw { compressed, bytes } => (flag(compressed), bytes.to_vec()),
             Self::Pairs { compressed, pairs } => {
-                let mut section = Vec::new();
-                for (key, value) in pairs {
-                    let key = &key[..key.len().min(255)];
-                    section.push(key.len() as u8);
-                    section.extend(key);
-                    section.extend(varint(value.map_or(0, |value| value.len() as u32 + 1)));
-                    section.extend(value.unwrap_or_default());
-                }
+                let section = plain_section(pairs);
                 match compressed {
-                    true => (COMPRESSED, as_literals(&section)),
+                    true => {
+                        let size = varint(section.len() as u32);
+                        (COMPRESSED, [size, as_literals(&section)].concat())
+                    }
                     false => (0, section),
                 }
             }
@@ -286,9 +305,21 @@ impl Metadata<'_> {
     }
 }
 
-/// The plain size, then an LZ4 block of nothing but literals.
+fn plain_section(pairs: &Pairs<'_>) -> Vec<u8> {
+    let mut section = Vec::new();
+    for (key, value) in pairs {
+        let key = &key[..key.len().min(255)];
+        section.push(key.len() as u8);
+        section.extend(key);
+        section.extend(varint(value.map_or(0, |value| value.len() as u32 + 1)));
+        section.extend(value.unwrap_or_default());
+    }
+    section
+}
+
+/// An LZ4 block of nothing but literals.
 fn as_literals(plain: &[u8]) -> Vec<u8> {
-    let mut block = varint(plain.len() as u32);
+    let mut block = Vec::new();
     match plain.len().checked_sub(15) {
         None => block.push((plain.len() as u8) << 4),
         Some(more) => {

@@ -14,7 +14,7 @@ use delta_core::record::Record;
 use delta_core::store::{Replica, SliceMemory, SliceStore, Slot, StoreError, state_digest};
 
 use crate::oracle::frame::{self, Frame, HEADER_SIZE};
-use crate::oracle::payload::{Metadata, Payload, Row};
+use crate::oracle::payload::{Metadata, Payload};
 use crate::oracle::state::{self, State};
 use crate::shape::{Repairs, repair, seal};
 use compose::Step;
@@ -140,7 +140,7 @@ impl Both<'_, '_> {
             let both_refuse = record.is_err() && frame.is_none();
             let is_broken = frame
                 .as_ref()
-                .is_some_and(|(frame, _)| has_broken_block(frame));
+                .is_some_and(|(frame, _)| frame.payload.has_broken_block());
             assert!(both_refuse || is_broken, "{record:?} for {frame:?}");
             return;
         };
@@ -208,11 +208,14 @@ impl Both<'_, '_> {
     /// Whether ids and metadata after the change fit what [`SliceMemory`] asks for: all blobs, and
     /// once more the one that changes.
     fn room_for(&self, frame: &Frame) -> Room {
-        let Payload::Row(Row {
-            slot, id, metadata, ..
-        }) = &frame.payload
-        else {
-            return Room::Yes;
+        let none = Metadata::Pairs(Vec::new());
+        let (slot, id, metadata) = match &frame.payload {
+            Payload::Row(row) => (row.slot, &row.id, &row.metadata),
+            // Of several slots, in an order of the store's own.
+            Payload::Batch { entries, .. } if entries.iter().any(|e| e.metadata != none) => {
+                return Room::PerhapsNot;
+            }
+            _ => return Room::Yes,
         };
         let Metadata::Pairs(pairs) = metadata else {
             return Room::Yes;
@@ -220,7 +223,7 @@ impl Both<'_, '_> {
         if id.is_empty() && pairs.is_empty() {
             return Room::Yes;
         }
-        let old = self.model.slots.get(*slot as usize);
+        let old = self.model.slots.get(slot as usize);
         let mut after = old.map(|slot| slot.metadata.clone()).unwrap_or_default();
         for (key, value) in pairs {
             match value {
@@ -257,10 +260,6 @@ fn pairs_size(pairs: &std::collections::BTreeMap<Vec<u8>, Vec<u8>>) -> usize {
         .iter()
         .map(|(key, value)| 5 + key.len() + value.len())
         .sum()
-}
-
-fn has_broken_block(frame: &Frame) -> bool {
-    matches!(&frame.payload, Payload::Row(row) if row.metadata == Metadata::BrokenBlock)
 }
 
 fn verdict(found: &Result<Outcome, ApplyError>) -> state::Outcome {

@@ -98,10 +98,11 @@ impl Applier<'_> {
                 Payload::Update(vector) => row + self.metadata_size_max(vector, replica),
                 Payload::Delete { .. } => SLOT_SIZE + TRAILER_SIZE,
                 Payload::Batch(batch) => {
-                    let entry = |entry: BatchEntry<'_>| {
-                        row + changes_size_max(entry.slot, entry.metadata, replica)
+                    let entry = |(entry, metadata): (BatchEntry<'_>, MetadataChanges<'_>)| {
+                        row + changes_size_max(entry.slot, metadata, replica)
                     };
-                    batch.entries().map(entry).fold(0, usize::saturating_add)
+                    let changes = batch.decode(self.scratch).into_iter().flatten();
+                    changes.map(entry).fold(0, usize::saturating_add)
                 }
                 Payload::Control(Control::Erased { .. }) => TRAILER_SIZE + size_of::<u64>(),
                 // The second is not for rows and refused.
@@ -141,8 +142,8 @@ impl Applier<'_> {
             }
             Payload::Delete { slot, .. } => undo.slot(Kind::Delete, replica, *slot),
             Payload::Batch(batch) => {
-                for entry in batch.entries() {
-                    undo.metadata(replica, entry.slot, entry.metadata);
+                for (entry, metadata) in batch.decode(self.scratch).into_iter().flatten() {
+                    undo.metadata(replica, entry.slot, metadata);
                     undo.slot(Kind::Row, replica, entry.slot);
                 }
             }

@@ -118,8 +118,8 @@ pub(super) fn batch(entries: &[(u32, u64, [f32; 2])]) -> Vec<u8> {
             .push(&mut payload, *slot, *prev_sequence, &A, new)
             .unwrap();
     }
-    writer.finish(&mut payload);
-    frame(next(Operation::BatchUpdate), &payload[..writer.size()])
+    let payload = writer.finish(&mut payload, None).unwrap().payload;
+    frame(next(Operation::BatchUpdate), payload)
 }
 
 pub(super) fn control(header: DeltaHeader, control: Control<'_>) -> Vec<u8> {
