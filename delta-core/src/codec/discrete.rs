@@ -1,22 +1,24 @@
-//! Rows of discrete values, such as counters, categories and packed bits: the smaller of `ranks`
-//! and `flips`.
+//! Rows of discrete values, such as counters, categories and packed bits: the smallest of `ranks`,
+//! `flips` and `bytes`.
 
 use super::{
-    Base, Encoding, Tag,
+    Base, Encoding, Tag, bytes,
     encoding::count_not_zero,
-    packed::{flips, ranks},
+    packed::{as_f32, flips, ranks},
 };
 
 /// How to encode a change of discrete values, by the codecs that may be used and suit the rows.
 pub(super) struct Plan<'r> {
     ranks: Option<ranks::Plan<'r>>,
     flips: Option<flips::Plan<'r>>,
+    /// The new row, if all of it is bytes.
+    bytes: Option<&'r [f32]>,
 }
 
 /// Whether a row seems to have discrete values.
 #[inline]
-pub(super) fn is_likely(base: Base<'_>, new: &[f32]) -> bool {
-    ranks::has_repeats(new) || matches!(base, Base::Row(old) if flips::are_likely(old, new))
+pub(super) fn is_likely(new: &[f32]) -> bool {
+    ranks::has_repeats(new) || bytes::are_likely(new)
 }
 
 impl<'r> Plan<'r> {
@@ -29,8 +31,9 @@ impl<'r> Plan<'r> {
         changed: usize,
         values: &'r mut Option<ranks::Values>,
     ) -> Self {
+        let has = |tag| encoding.codecs.has(tag);
         let flips = match base {
-            Base::Row(old) if encoding.codecs.has(Tag::Flips) && flips::are_likely(old, new) => {
+            Base::Row(old) if has(Tag::Flips) && bytes::are_likely(new) => {
                 flips::Plan::new(old, new)
             }
             _ => None,
@@ -38,33 +41,41 @@ impl<'r> Plan<'r> {
         Self {
             ranks: ranks_plan(encoding, base, new, changed, values),
             flips,
+            bytes: Some(new).filter(|new| has(Tag::Bytes) && bytes::are_all(new)),
         }
     }
 
-    /// Bits of the encoded values, about; of values that cannot be encoded so, infinitely many.
+    /// Bits of the encoded values, about; infinitely many of values that cannot be encoded so.
     pub(super) fn bits(&self) -> f32 {
-        self.ranks_bits().min(self.flips_bits())
+        let ranks = self.ranks.as_ref().map(|plan| plan.bits);
+        let flips = self.flips.as_ref().map(|plan| plan.bits);
+        let bytes = self.bytes.map(|row| as_f32(8 * row.len()));
+        let all = [ranks, flips, bytes].into_iter().flatten();
+        all.fold(f32::INFINITY, f32::min)
     }
 
-    fn ranks_bits(&self) -> f32 {
-        self.ranks.as_ref().map_or(f32::INFINITY, |plan| plan.bits)
+    /// Bytes that the encoded values do not exceed: those of `bytes`, whose size is no estimate.
+    pub(super) fn size_max(&self) -> usize {
+        self.bytes.map_or(usize::MAX, <[f32]>::len)
     }
 
-    fn flips_bits(&self) -> f32 {
-        self.flips.as_ref().map_or(f32::INFINITY, |plan| plan.bits)
-    }
-
-    /// Writes the values by the codec that is smaller and returns its tag and their size; `None` if
-    /// there is none or `out` is too small. O(dim).
+    /// Writes the values by the codec that is smallest and returns its tag and their size; `None`
+    /// if there is none or `out` is too small. O(dim).
     #[inline(never)]
     pub(super) fn write(&self, out: &mut [u8]) -> Option<(Tag, usize)> {
-        match (&self.flips, &self.ranks) {
-            (Some(flips), _) if flips.bits <= self.ranks_bits() => {
-                Some((Tag::Flips, flips.write(out)?))
-            }
-            (_, Some(ranks)) => Some((ranks.tag(), ranks.write(out)?)),
-            _ => None,
+        let least = self.bits();
+        let below = out.get_mut(..self.size_max().min(out.len()))?;
+        let flips = self.flips.as_ref().filter(|plan| plan.bits <= least);
+        if let Some(size) = flips.and_then(|plan| plan.write(below)) {
+            return Some((Tag::Flips, size));
         }
+        let ranks = self.ranks.as_ref().filter(|plan| plan.bits <= least);
+        if let Some(plan) = ranks
+            && let Some(size) = plan.write(below)
+        {
+            return Some((plan.tag(), size));
+        }
+        Some((Tag::Bytes, bytes::write(self.bytes?, out)?))
     }
 }
 

@@ -91,13 +91,14 @@ pub(crate) fn encode_summed(
     let below_raw = out.get_mut(..needed.saturating_sub(1)).unwrap_or_default();
     let mut values = None;
     let discrete = discrete::Plan::new(encoding, base, new, changed, &mut values);
+    let size_max = discrete.size_max().min(below_raw.len());
     let packed = encoding.unit.run(Packed {
         encoding,
         base,
         new,
         changed,
         bits_max: discrete.bits(),
-        out: &mut *below_raw,
+        out: below_raw.get_mut(..size_max).unwrap_or_default(),
     });
     let packed = packed.or_else(|| discrete.write(below_raw));
     // The longer gaps, of two bytes and more, take a byte more for 128 components at most.
@@ -167,7 +168,7 @@ fn encode_at_once(
         0 => (encoding.codecs.has(Tag::Same)).then(|| Encoded::new(Tag::Same, 0)),
         FEW_SPARSE_SIZE.. if may_be_grid && is_last_bits(base, out) => None,
         FEW_COARSE_SIZE.. if may_be_grid && is_coarse(base, out) => None,
-        FEW_SPARSE_SIZE.. if discrete::is_likely(base, new) => {
+        FEW_SPARSE_SIZE.. if discrete::is_likely(new) => {
             Some(write_smaller_discrete(encoding, base, new, sparse, out)?)
         }
         _ => Some(sparse),

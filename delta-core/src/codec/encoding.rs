@@ -26,7 +26,8 @@ impl CodecSet {
     pub const ABSOLUTE: Self = Self::PLAIN
         .with(Tag::GridFromZero)
         .with(Tag::StepsFromZero)
-        .with(Tag::RanksFromZero);
+        .with(Tag::RanksFromZero)
+        .with(Tag::Bytes);
     /// `same`, `raw` and `sparse`.
     pub const PLAIN: Self = Self(1 << Tag::Same as u16 | 1 << Tag::Raw as u16).with(Tag::Sparse);
     /// `same` and `raw`.
@@ -36,7 +37,8 @@ impl CodecSet {
     pub const WHOLE: Self = Self(1 << Tag::Raw as u16)
         .with(Tag::GridFromZero)
         .with(Tag::StepsFromZero)
-        .with(Tag::RanksFromZero);
+        .with(Tag::RanksFromZero)
+        .with(Tag::Bytes);
 
     /// This set and another codec.
     #[must_use]

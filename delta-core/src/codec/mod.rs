@@ -8,11 +8,12 @@
 //! | `same`, `raw`, `sparse` | yes | yes | no, all, few components change |
 //! | `grid` | yes | from zero | finite rows: small differences, few significant bits |
 //! | `ranks` | yes | from zero | rows of few distinct values, as counters are |
-//! | `flips` | yes | no | rows of packed bits |
+//! | `flips`, `bytes` | yes | `bytes` | rows of packed bits |
 //! | `steps` | within a bound | from zero | rows of which a bounded error does no harm |
 
 mod bits;
 mod bound;
+mod bytes;
 mod discrete;
 mod encode;
 mod encoding;
@@ -25,6 +26,7 @@ mod values;
 pub mod varint;
 
 pub use bound::{Bound, BoundError};
+pub use bytes::BytesValues;
 pub(crate) use encode::encode_summed;
 pub use encode::{encode, encode_as, encoded_size_max};
 pub use encoding::{Base, CodecSet, Encoding};
@@ -57,11 +59,13 @@ pub enum Tag {
     RanksFromZero = 8,
     /// The bits that flip of bytes.
     Flips = 9,
+    /// All components, a byte each.
+    Bytes = 10,
 }
 
 impl Tag {
     /// The codecs, in the order of their wire values.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Same,
         Self::Raw,
         Self::Sparse,
@@ -72,6 +76,7 @@ impl Tag {
         Self::Ranks,
         Self::RanksFromZero,
         Self::Flips,
+        Self::Bytes,
     ];
 
     /// The codec of a wire value, `None` for an unknown one.
@@ -93,6 +98,7 @@ impl Tag {
             Self::Ranks => "ranks",
             Self::RanksFromZero => "ranks-from-zero",
             Self::Flips => "flips",
+            Self::Bytes => "bytes",
         }
     }
 

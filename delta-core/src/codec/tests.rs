@@ -92,6 +92,7 @@ fn exact_encodings() -> impl Iterator<Item = Encoding> {
         CodecSet::RAW.with(Tag::Ranks),
         CodecSet::RAW.with(Tag::RanksFromZero),
         CodecSet::RAW.with(Tag::Flips),
+        CodecSet::RAW.with(Tag::Bytes),
     ];
     sets.into_iter().map(|codecs| Encoding {
         codecs,
@@ -109,7 +110,7 @@ proptest! {
 
     #[test]
     fn prop_any_bytes_decode_or_are_refused(
-        tag in 0..11_u8,
+        tag in 0..12_u8,
         bytes in vec(any::<u8>(), 0..120),
         old in any_row(40),
         dim in 1..=40_usize,

@@ -2,6 +2,7 @@
 
 use super::{
     DecodeError, Tag, ValuesError,
+    bytes::BytesValues,
     packed::{
         flips::FlipsValues,
         grid::GridValues,
@@ -37,6 +38,8 @@ pub enum Values<'a> {
     Ranks(RanksValues<'a>),
     /// Bits that flip.
     Flips(FlipsValues<'a>),
+    /// All components, a byte each.
+    Bytes(BytesValues<'a>),
 }
 
 /// The little-endian bits of all components of a row, at any alignment.
@@ -74,6 +77,7 @@ impl<'a> Values<'a> {
             Tag::Ranks | Tag::RanksFromZero => {
                 return RanksValues::parse(bytes, dim, tag == Tag::RanksFromZero).map(Self::Ranks);
             }
+            Tag::Bytes => return BytesValues::parse(bytes, dim).map(Self::Bytes),
             Tag::Flips => return FlipsValues::parse(bytes, dim).map(Self::Flips),
             Tag::Steps | Tag::StepsFromZero => {
                 return StepsValues::parse(bytes, dim, tag == Tag::StepsFromZero).map(Self::Steps);
@@ -117,6 +121,7 @@ impl<'a> Values<'a> {
             Self::Ranks(ranks) if ranks.is_from_zero() => Tag::RanksFromZero,
             Self::Ranks(_) => Tag::Ranks,
             Self::Flips(_) => Tag::Flips,
+            Self::Bytes(_) => Tag::Bytes,
         }
     }
 
@@ -137,6 +142,7 @@ impl<'a> Values<'a> {
             Self::Steps(steps) => steps.as_bytes(),
             Self::Ranks(ranks) => ranks.as_bytes(),
             Self::Flips(flips) => flips.as_bytes(),
+            Self::Bytes(bytes) => bytes.as_bytes(),
         }
     }
 
@@ -161,6 +167,7 @@ impl<'a> Values<'a> {
             Self::Steps(steps) => 4 * steps.listing().count() as usize,
             Self::Ranks(ranks) => 4 * ranks.listing().count() as usize,
             Self::Flips(flips) => 4 * flips.listing().count() as usize,
+            Self::Bytes(bytes) => 4 * bytes.as_bytes().len(),
         }
     }
 
@@ -200,10 +207,11 @@ impl<'a> Values<'a> {
             Self::Same => return Ok(RowChange::Same),
             Self::Raw(raw) => return Ok(RowChange::All(raw.as_bytes())),
             Self::Sparse(sparse) => return Ok(RowChange::Sparse(*sparse)),
-            Self::Grid(grid) => grid.listing(),
-            Self::Steps(steps) => steps.listing(),
-            Self::Ranks(ranks) => ranks.listing(),
-            Self::Flips(flips) => flips.listing(),
+            Self::Grid(grid) => Some(grid.listing()),
+            Self::Steps(steps) => Some(steps.listing()),
+            Self::Ranks(ranks) => Some(ranks.listing()),
+            Self::Flips(flips) => Some(flips.listing()),
+            Self::Bytes(_) => None,
         };
         let (needed, given) = (self.scratch_size(), scratch.len());
         let scratch = scratch
@@ -215,13 +223,12 @@ impl<'a> Values<'a> {
             old,
             components: &mut *components,
         })?;
-        Ok(if listing.is_all() {
-            RowChange::All(scratch)
-        } else {
-            RowChange::Listed(ListedChange {
+        Ok(match listing.filter(|listing| !listing.is_all()) {
+            None => RowChange::All(scratch),
+            Some(listing) => RowChange::Listed(ListedChange {
                 listing: *listing,
                 components: scratch,
-            })
+            }),
         })
     }
 }
@@ -243,6 +250,10 @@ impl Job for Decode<'_> {
             Values::Steps(steps) => steps.decode(self.old, self.components),
             Values::Ranks(ranks) => ranks.decode(self.old, self.components),
             Values::Flips(flips) => flips.decode(self.old, self.components),
+            Values::Bytes(bytes) => {
+                bytes.decode(self.components);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

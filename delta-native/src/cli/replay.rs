@@ -75,7 +75,7 @@ fn codecs(name: &str) -> Result<CodecSet, String> {
     let tags: Vec<Tag> = Tag::ALL.into_iter().filter(of_name).collect();
     match tags.as_slice() {
         [] if name == "auto" => Ok(CodecSet::ALL),
-        [] => Err("use auto, raw, sparse, grid, ranks, flips or steps".to_owned()),
+        [] => Err("use auto, raw, sparse, grid, ranks, flips, bytes or steps".to_owned()),
         tags => Ok(tags.iter().fold(CodecSet::RAW, |set, tag| set.with(*tag))),
     }
 }

@@ -104,6 +104,8 @@ pub enum Values {
     Same,
     /// The bits of every component.
     Raw(Vec<u32>),
+    /// The same, of components that are bytes.
+    Bytes(Vec<u32>),
     /// Index and bits, indices ascending.
     Sparse(Vec<(u32, u32)>),
     Packed(Packed),
@@ -115,7 +117,7 @@ impl Values {
         match self {
             Self::Packed(packed) => return packed.apply(row),
             Self::Same => {}
-            Self::Raw(bits) => row.copy_from_slice(bits),
+            Self::Raw(bits) | Self::Bytes(bits) => row.copy_from_slice(bits),
             Self::Sparse(changes) => {
                 for &(index, bits) in changes {
                     row[index as usize] = bits;
@@ -158,6 +160,10 @@ pub fn values(tag: u8, bytes: &[u8], dim: u32) -> Option<Values> {
                 index += 1;
             }
             Some(Values::Sparse(changes))
+        }
+        10 if bytes.len() as u64 == u64::from(dim) => {
+            let bits = bytes.iter().map(|&byte| f32::from(byte).to_bits());
+            Some(Values::Bytes(bits.collect()))
         }
         3..=9 => Packed::parse(tag, bytes, dim).map(Values::Packed),
         _ => None,

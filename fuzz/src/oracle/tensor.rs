@@ -7,7 +7,7 @@ use super::payload::values;
 /// Bytes of an element of each type.
 const WIDTHS: [usize; 7] = [4, 2, 2, 1, 1, 2, 4];
 const F32: u8 = 0;
-/// Elements of the longest row that tags 3, 4 and 7 to 9 are for.
+/// Elements of the longest row that tags 3, 4 and 7 to 10 are for.
 const DIFFERENCES_MAX: u32 = 1_024;
 const ELEMENTS_MAX: u64 = 1 << 30;
 
@@ -264,7 +264,7 @@ fn is_encoded(dtype: u8, tag: u8, bytes: &[u8], count: u32) -> bool {
     let width = WIDTHS[usize::from(dtype)];
     match tag {
         0..=2 if width == 4 => values(tag, bytes, count).is_some(),
-        3 | 4 | 7..=9 if dtype == F32 && count <= DIFFERENCES_MAX => {
+        3 | 4 | 7..=10 if dtype == F32 && count <= DIFFERENCES_MAX => {
             values(tag, bytes, count).is_some()
         }
         _ if width == 4 => false,

@@ -16,15 +16,15 @@ use crate::units::units;
 const DIM_MAX: usize = 2048;
 
 /// What the bits of the input's first byte add to `raw`.
-const CHOICE: [Tag; 8] = [
-    Tag::Flips,
-    Tag::Sparse,
-    Tag::Grid,
-    Tag::GridFromZero,
-    Tag::Steps,
-    Tag::StepsFromZero,
-    Tag::Ranks,
-    Tag::RanksFromZero,
+const CHOICE: [&[Tag]; 8] = [
+    &[Tag::Flips, Tag::Bytes],
+    &[Tag::Sparse],
+    &[Tag::Grid],
+    &[Tag::GridFromZero],
+    &[Tag::Steps],
+    &[Tag::StepsFromZero],
+    &[Tag::Ranks],
+    &[Tag::RanksFromZero],
 ];
 
 pub fn run(input: &[u8]) {
@@ -36,7 +36,8 @@ pub fn run(input: &[u8]) {
     let (old, new) = rows(kind, seed, bytes.0);
     let codecs = (0..8)
         .filter(|bit| codecs >> bit & 1 == 1)
-        .fold(CodecSet::RAW, |set, bit| set.with(CHOICE[bit]));
+        .flat_map(|bit| CHOICE[bit])
+        .fold(CodecSet::RAW, |set, tag| set.with(*tag));
     let encoding = Encoding {
         codecs,
         bound: Bound::new(f32::from_bits(u32::from(bound) << 16)).ok(),

@@ -181,6 +181,10 @@ pub fn same_values(values: &codec::Values<'_>, dim: u32) -> Values {
                 .map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")))
                 .collect(),
         ),
+        codec::Values::Bytes(bytes) => {
+            let bytes = bytes.as_bytes().iter();
+            Values::Bytes(bytes.map(|&byte| f32::from(byte).to_bits()).collect())
+        }
         codec::Values::Sparse(sparse) => Values::Sparse(sparse.iter().collect()),
         codec::Values::Grid(_)
         | codec::Values::Steps(_)

@@ -5,35 +5,16 @@
 //! bits flip, anywhere: a list of them takes half of what the bytes' differences do.
 
 use super::{
-    DIM_MIN, as_f32,
+    as_f32,
     change::Change,
     listing::Listing,
     positions::{PositionList, PositionWriter, estimate_bits},
 };
-use crate::codec::{Base, ValuesError};
-
-/// The byte that a component stands for, if it is a whole number 0..=255 (+0.0, not -0.0).
-#[inline]
-fn byte_of(component: f32) -> Option<u8> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "what the cast changes is no byte"
-    )]
-    let byte = component as u8;
-    (f32::from(byte).to_bits() == component.to_bits()).then_some(byte)
-}
+use crate::codec::{Base, ValuesError, bytes::byte_of};
 
 /// Bits that flip from one component to another, of their bits.
 fn flipped(old: u32, new: u32) -> Option<u8> {
     Some(byte_of(f32::from_bits(old))? ^ byte_of(f32::from_bits(new))?)
-}
-
-/// Whether two rows are worth an attempt: their first components are bytes.
-#[inline]
-pub(in crate::codec) fn are_likely(old: &[f32], new: &[f32]) -> bool {
-    let is_byte = |row: &[f32]| row.first().copied().and_then(byte_of).is_some();
-    new.len() >= DIM_MIN && is_byte(old) && is_byte(new)
 }
 
 /// A change that the codec can encode: every component that changes is a byte before and after.

@@ -149,6 +149,30 @@ fn flipped_bits_are_listed() {
     assert_eq!(values.iter().collect::<Vec<_>>(), flips);
 }
 
+/// A new row of packed bits, and one of which every bit may flip, is its bytes.
+#[test]
+fn rows_of_bytes_take_a_byte_each() {
+    let new: Vec<f32> = (0..48_u8)
+        .map(|i| f32::from(i.wrapping_mul(37) ^ 0x55))
+        .collect();
+    let expected: Vec<u8> = (0..48_u8).map(|i| i.wrapping_mul(37) ^ 0x55).collect();
+    let whole = (Tag::Bytes, expected.clone());
+    assert_eq!(encoded_as(Encoding::EXACT, Base::Zero, &new), whole);
+    let old: Vec<f32> = (0..48_u8).map(|i| f32::from(i.wrapping_mul(101))).collect();
+    assert_eq!(encoded_as(Encoding::EXACT, Base::Row(&old), &new), whole);
+    let values = Values::parse(10, &expected, 48).unwrap();
+    assert_eq!(applied(&values, &[f32::NAN; 48]).0, new);
+    let found = 48;
+    for dim in [47, 49, 12] {
+        let expected_size = ValuesError::Size {
+            dim,
+            expected: dim.into(),
+            found,
+        };
+        assert_eq!(Values::parse(10, &expected, dim), Err(expected_size));
+    }
+}
+
 /// Nor minus zero, which has no bits to flip.
 #[test]
 fn only_bytes_have_bits_to_flip() {
@@ -213,6 +237,7 @@ proptest! {
     fn prop_apply_inverts_diff_of_rows_of_bytes((old, new) in rows_of_bytes()) {
         for encoding in exact_encodings() {
             apply_inverts_encode(encoding, Base::Row(&old), &old, &new)?;
+            apply_inverts_encode(encoding, Base::Zero, &vec![0.0; new.len()], &new)?;
         }
     }
 }

@@ -97,12 +97,11 @@ impl<'a> Elements<'a> {
         Ok(match *self {
             Self::Words(values) => {
                 let old = bytemuck::try_cast_slice(old).unwrap_or(&[]);
-                match values {
-                    Values::Grid(_) | Values::Ranks(_) | Values::Flips(_) => {
-                        let mut scratch = [0; 4 * DIFFERENCES_MAX];
-                        values.decode(old, &mut scratch)?.change_sum(old)
-                    }
-                    _ => values.decode(old, &mut [])?.change_sum(old),
+                if is_worked_out(&values) {
+                    let mut scratch = [0; 4 * DIFFERENCES_MAX];
+                    values.decode(old, &mut scratch)?.change_sum(old)
+                } else {
+                    values.decode(old, &mut [])?.change_sum(old)
                 }
             }
             Self::Raw { width, bytes } => {
@@ -128,7 +127,7 @@ impl<'a> Elements<'a> {
     /// O(changes).
     pub(crate) fn apply(&self, run: &mut [u8]) {
         match *self {
-            Self::Words(values @ (Values::Grid(_) | Values::Ranks(_) | Values::Flips(_))) => {
+            Self::Words(values) if is_worked_out(&values) => {
                 let mut scratch = [0; 4 * DIFFERENCES_MAX];
                 let run: &mut [f32] = bytemuck::try_cast_slice_mut(run).unwrap_or(&mut []);
                 if let Ok(change) = values.decode(run, &mut scratch) {
@@ -157,15 +156,16 @@ impl<'a> Elements<'a> {
     }
 }
 
-/// Whether a run of words may be encoded so: as differences only floats, and short runs.
+/// Whether a run of words may be encoded so: other than plainly only floats, exactly, and short
+/// runs.
 fn is_allowed(values: &Values<'_>, dtype: DType, count: u32) -> bool {
-    match values {
-        Values::Same | Values::Raw(_) | Values::Sparse(_) => true,
-        Values::Grid(_) | Values::Ranks(_) | Values::Flips(_) => {
-            dtype == DType::F32 && count as usize <= DIFFERENCES_MAX
-        }
-        Values::Steps(_) => false,
-    }
+    !is_worked_out(values)
+        || dtype == DType::F32 && count as usize <= DIFFERENCES_MAX && !values.tag().is_lossy()
+}
+
+/// Whether the new bits do not stand in the values as they are.
+fn is_worked_out(values: &Values<'_>) -> bool {
+    !matches!(values, Values::Same | Values::Raw(_) | Values::Sparse(_))
 }
 
 /// An element of 1, 2 or 4 bytes as bits.
