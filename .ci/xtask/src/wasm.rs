@@ -34,17 +34,17 @@ const STAGES: [Stage; 3] = [
     Stage {
         name: "capture",
         page: 1,
-        bytes_max: 136 * 1024,
+        bytes_max: 138 * 1024,
     },
     Stage {
         name: "process",
         page: 2,
-        bytes_max: 44 * 1024,
+        bytes_max: 46 * 1024,
     },
     Stage {
         name: "apply",
         page: 3,
-        bytes_max: 128 * 1024,
+        bytes_max: 130 * 1024,
     },
 ];
 
