@@ -9,8 +9,6 @@ use crate::shell;
 
 /// Lines of a source file, tests included.
 const FILE_LINES_MAX: usize = 400;
-/// Files that are still to be split. None is to be added.
-const FILES_TO_SPLIT: [&str; 1] = ["delta-core/tests/wire.rs"];
 /// Columns of a line: rustfmt leaves comments and long strings alone.
 const LINE_COLUMNS_MAX: usize = 100;
 const EXTENSIONS: [&str; 5] = ["rs", "mjs", "js", "sh", "yml"];
@@ -75,9 +73,7 @@ fn faults_of(name: &Path, text: &str) -> Vec<String> {
         })
         .collect();
     let lines = text.lines().count();
-    let is_bound = name.extension().is_some_and(|end| end == "rs")
-        && !FILES_TO_SPLIT.iter().any(|split| name == Path::new(split));
-    if is_bound && lines > FILE_LINES_MAX {
+    if lines > FILE_LINES_MAX {
         faults.push(format!(
             "{}: {lines} lines, over {FILE_LINES_MAX}",
             name.display()
@@ -102,11 +98,10 @@ mod tests {
     #[test]
     fn a_long_file_is_a_fault_also_if_it_is_tests() {
         let text = "\n".repeat(401);
-        for name in ["a.rs", "tests/a.rs", "a_tests.rs"] {
+        for name in ["a.rs", "tests/a.rs", "a_tests.rs", "a.mjs"] {
             let expected = format!("{name}: 401 lines, over 400");
             assert_eq!(faults_of(Path::new(name), &text), [expected]);
         }
-        assert!(faults_of(Path::new("a.mjs"), &text).is_empty());
         assert!(faults_of(Path::new("a.rs"), &"\n".repeat(400)).is_empty());
     }
 

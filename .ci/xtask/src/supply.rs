@@ -16,7 +16,7 @@ const PACKAGES: [(&str, &[&str]); 3] = [
             "LICENSE-MIT",
             "README.md",
             "WIRE.md",
-            "tests/wire.rs",
+            "tests/wire/main.rs",
         ],
     ),
     (

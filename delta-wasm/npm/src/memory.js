@@ -154,3 +154,13 @@ export function createControl(memory, address) {
 export function controlWords(memory, address) {
   return new Int32Array(memory.buffer, address, CONTROL.WORDS);
 }
+
+/** The bytes of a row, an id or frames, as they lie in memory. */
+export function bytesOf(value, what) {
+  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value)) {
+    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  }
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  throw new DeltaError("ARGUMENT", `${what} must be bytes: pass a typed array`);
+}

@@ -2,10 +2,11 @@
 
 import { DeltaError } from "./errors.js";
 import { CopyLane, RING_BYTES, RING_SLOTS, SharedLane, STAGING_MIN } from "./lanes.js";
+import { bytesOf } from "./memory.js";
 import { sectionsOfRows } from "./metadata.js";
 import { features } from "./modules.js";
 import { checkCounts, checkRing, storeOptions } from "./replica.js";
-import { bytesOf, checkSlot } from "./stages.js";
+import { checkSlot } from "./stages.js";
 import { yieldToTasks } from "./threads.js";
 
 /** Pieces of bytes, one behind another. */

@@ -1,7 +1,7 @@
 // The three stages: a module's instance, its context and staging area, and its calls.
 
 import { DeltaError, faultOf } from "./errors.js";
-import { checkCanary, STACK_SIZE, writeCanary } from "./memory.js";
+import { bytesOf, checkCanary, STACK_SIZE, writeCanary } from "./memory.js";
 
 const LAYOUT_WORDS = 27;
 const LAYOUT_VERSION = 2n;
@@ -47,16 +47,6 @@ export function graphSize(module, capacity, { word, upperLists }) {
     false,
     (exports) => exports.delta_apply_graph_size(capacity, word, upperLists) >>> 0,
   );
-}
-
-/** The bytes of a row, an id or frames, as they lie in memory. */
-export function bytesOf(value, what) {
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  }
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  throw new DeltaError("ARGUMENT", `${what} must be bytes: pass a typed array`);
 }
 
 /** A slot as it is; the modules would take another number for one by its low bits. */
