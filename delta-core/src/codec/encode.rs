@@ -102,7 +102,7 @@ pub(crate) fn encode_summed(
     });
     let packed = packed.or_else(|| discrete.write(below_raw));
     // The longer gaps, of two bytes and more, take a byte more for 128 components at most.
-    let sparse_size_max = SPARSE_SIZE_MIN * changed + needed / 512;
+    let sparse_size_max = SPARSE_SIZE_MIN * changed + changed.min(needed / 512);
     if encoding.codecs.has(Tag::Sparse)
         && changed > 0
         && packed.is_none_or(|(_, size)| sparse_size_max < size)
@@ -167,7 +167,7 @@ fn encode_at_once(
         // Nothing changes.
         0 => (encoding.codecs.has(Tag::Same)).then(|| Encoded::new(Tag::Same, 0)),
         FEW_SPARSE_SIZE.. if may_be_grid && is_last_bits(base, out) => None,
-        FEW_COARSE_SIZE.. if may_be_grid && is_coarse(base, out) => None,
+        size if may_be_grid && size >= few_whole_size(new) && is_whole(base, out) => None,
         FEW_SPARSE_SIZE.. if discrete::is_likely(new) => {
             Some(write_smaller_discrete(encoding, base, new, sparse, out)?)
         }
@@ -185,8 +185,8 @@ fn write_smaller_discrete(
     out: &mut [u8],
 ) -> Result<Encoded, DiffError> {
     // All components from zero are more than the few that change from a row.
-    let from_row = encoding.codecs.has(Tag::Ranks) || encoding.codecs.has(Tag::Flips);
-    if matches!(base, Base::Row(_)) && !from_row {
+    let has_relative = encoding.codecs.has(Tag::Ranks) || encoding.codecs.has(Tag::Flips);
+    if matches!(base, Base::Row(_)) && !has_relative {
         return Ok(sparse);
     }
     let changed = count_changed(base, new)?;
@@ -210,10 +210,6 @@ fn write_smaller_discrete(
 
 /// Sparse values of fewer bytes are not worth another attempt.
 const FEW_SPARSE_SIZE: usize = 4 * SPARSE_SIZE_MIN;
-/// The same, of coarse components: `grid` and `flips` take a byte or two each.
-const FEW_COARSE_SIZE: usize = 2 * SPARSE_SIZE_MIN;
-/// Bits that are zero in coarse components.
-const COARSE_MASK: u32 = 0xffff;
 /// A component that differs in bits below this alone is so near that `grid` takes a few bits.
 const LAST_BITS: u32 = 1 << 14;
 /// Bytes of a sparse change, at least: one of gap and four of value.
@@ -228,10 +224,30 @@ fn is_last_bits(base: Base<'_>, sparse: &[u8]) -> bool {
     first_change(base, sparse).is_some_and(|(old, new)| old ^ new < LAST_BITS)
 }
 
-/// Whether the first of sparse changes is of coarse components, as whole numbers of 8 bits are.
+/// Whether the first of sparse changes is of whole numbers of 8 bits.
 #[inline]
-fn is_coarse(base: Base<'_>, sparse: &[u8]) -> bool {
-    first_change(base, sparse).is_some_and(|(old, new)| (old | new) & COARSE_MASK == 0)
+fn is_whole(base: Base<'_>, sparse: &[u8]) -> bool {
+    let is_whole = |bits| {
+        let value = f32::from_bits(bits);
+        value.abs() <= f32::from(u8::MAX) && whole_part(value) == value
+    };
+    first_change(base, sparse).is_some_and(|(old, new)| is_whole(old) && is_whole(new))
+}
+
+/// A number of 8 bits without its fraction.
+#[inline]
+fn whole_part(value: f32) -> f32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "of greater ones it is not asked"
+    )]
+    f32::from(value as i16)
+}
+
+/// Sparse values of whole numbers that are worth another attempt, which looks at every component.
+#[inline]
+fn few_whole_size(new: &[f32]) -> usize {
+    (2 * SPARSE_SIZE_MIN).max(new.len() / 8)
 }
 
 /// Old and new bits of the first of sparse changes, if it is one from a row with a short gap.

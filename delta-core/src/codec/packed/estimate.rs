@@ -61,7 +61,13 @@ impl Estimate {
 
     /// Bits of all numbers and tails of a row, about.
     pub(super) fn bits(&self, dim: usize) -> f32 {
-        row_bits(dim, self.mean(dim)) + self.tail_bits
+        self.bits_of(dim, dim)
+    }
+
+    /// Bits of the numbers and tails of `count` components of a row of `dim`, all that change.
+    pub(super) fn bits_of(&self, count: usize, dim: usize) -> f32 {
+        let share = as_f32(count) / as_f32(dim.max(1));
+        row_bits(count, self.mean(count)) + self.tail_bits * share
     }
 }
 

@@ -69,14 +69,13 @@ impl<'r> Plan<'r> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlipsValues<'a> {
     bytes: &'a [u8],
-    list: PositionList<'a>,
     listing: Listing<'a>,
 }
 
 impl<'a> FlipsValues<'a> {
     /// Checks the list; whether the components that it names are bytes is known only of a row.
     pub(in crate::codec) fn parse(bytes: &'a [u8], dim: u32) -> Result<Self, ValuesError> {
-        // Positions are 32-bit numbers.
+        // Positions are 32-bit numbers, so that a longer row has bits which no list reaches.
         let size = (u64::from(dim) * u64::from(u8::BITS)).min(1 << 32);
         let mut at = 0;
         let list = PositionList::parse(bytes, &mut at, size).map_err(|error| match error {
@@ -91,7 +90,6 @@ impl<'a> FlipsValues<'a> {
         }
         Ok(Self {
             bytes,
-            list,
             listing: Listing::of_bits(list, dim),
         })
     }
@@ -102,9 +100,9 @@ impl<'a> FlipsValues<'a> {
         self.bytes
     }
 
-    /// Index of each component of which bits flip, ascending, and a mask of them.
+    /// Index of each component of which bits flip, ascending, and a mask of them. O(flips).
     pub fn iter(&self) -> impl Iterator<Item = (u32, u8)> + use<'a> {
-        self.list.iter_bytes()
+        self.listing.bytes().into_iter().flatten()
     }
 
     pub(in crate::codec) fn listing(&self) -> &Listing<'a> {
@@ -118,7 +116,7 @@ impl<'a> FlipsValues<'a> {
         old: &[f32],
         out: &mut [[u8; 4]],
     ) -> Result<(), ValuesError> {
-        for ((index, flipped), slot) in self.list.iter_bytes().zip(out) {
+        for ((index, flipped), slot) in self.iter().zip(out) {
             let old = old.get(index as usize).copied().and_then(byte_of);
             let old = old.ok_or(ValuesError::NotAByte { index })?;
             *slot = f32::from(old ^ flipped).to_bits().to_le_bytes();

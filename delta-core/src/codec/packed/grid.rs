@@ -10,9 +10,9 @@
 //! are zeros, need no codec of their own.
 
 use super::{
-    BLOCK, Numbers, Olds, Source, Target,
+    BLOCK, Numbers, Olds, Source, Target, as_f32,
     estimate::Estimate,
-    listing::{self, ListKind, Listing},
+    listing::{self, ListKind, Listing, Selection},
     number_bits, pack,
     scale::Scale,
     step::{EXPONENT_MAX, EXPONENT_MIN, FRACTION_BITS, Grid, TRIMMED_MAX, on_step, whole_steps},
@@ -138,6 +138,10 @@ impl<'r> Plan<'r> {
         let count = kind.selection().count(dim, changed);
         let scale = Scale::choose(&source, kind.selection(), best.mean(count));
         let (grid, tails) = (best.grid, best.has_tails);
+        let bits = match kind.selection() {
+            Selection::All => best.bits(dim),
+            Selection::Changed => ListKind::bits(changed, dim) + best.bits_of(count, dim),
+        };
         Some(Self {
             rows,
             grid,
@@ -145,7 +149,7 @@ impl<'r> Plan<'r> {
             kind,
             changed,
             scale,
-            bits: best.bits(dim),
+            bits: bits + as_f32(8 * HEAD_SIZE),
         })
     }
 

@@ -1,7 +1,7 @@
 //! Which components the numbers of a row are for (WIRE.md, section 4).
 
 use super::{
-    BLOCK, Source, lanes, mask_of,
+    BLOCK, Source, as_f32, lanes, mask_of,
     positions::{BytesOf, PositionList, PositionWriter, Positions, estimate_bits},
 };
 use crate::codec::{ValuesError, survey::Rows};
@@ -69,6 +69,14 @@ impl ListKind {
         }
     }
 
+    /// Bits of the shorter list, about, where `changed` of `dim` components change.
+    pub(super) fn bits(changed: usize, dim: usize) -> f32 {
+        let listed = changed.min(dim.saturating_sub(changed));
+        let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let bits = estimate_bits(count(listed), count(dim));
+        as_f32(usize::try_from(bits).unwrap_or(usize::MAX))
+    }
+
     /// The kind of the shorter list, where `changed` of `dim` components change, and how many bits
     /// it takes, about.
     pub(super) fn shorter(changed: u32, dim: u32) -> (Self, u64) {
@@ -94,8 +102,11 @@ enum Components<'a> {
     Listed(PositionList<'a>),
     /// Those that are not listed.
     Others(PositionList<'a>),
-    /// Those of which bits are listed.
-    OfBits(PositionList<'a>),
+    /// `count` components, of which bits are listed.
+    OfBits {
+        list: PositionList<'a>,
+        count: u32,
+    },
 }
 
 impl<'a> Listing<'a> {
@@ -117,8 +128,19 @@ impl<'a> Listing<'a> {
 
     /// The components, bytes, of which `list` has bits.
     pub(super) fn of_bits(list: PositionList<'a>, dim: u32) -> Self {
-        let components = Components::OfBits(list);
+        // One for each position at most, and those are counted by a u32.
+        let count = list.iter_bytes().fold(0, |count, _| count + 1);
+        let components = Components::OfBits { list, count };
         Self { dim, components }
+    }
+
+    /// The components of which bits are listed, and masks of these, if they are listed so.
+    #[inline]
+    pub(super) fn bytes(&self) -> Option<BytesOf<'a>> {
+        match &self.components {
+            Components::OfBits { list, .. } => Some(list.iter_bytes()),
+            _ => None,
+        }
     }
 
     /// All components change.
@@ -127,7 +149,7 @@ impl<'a> Listing<'a> {
         matches!(self.components, Components::All)
     }
 
-    /// Components that change. O(1); O(bits) if those are listed.
+    /// Components that change.
     #[inline]
     pub(in crate::codec) fn count(&self) -> u32 {
         match &self.components {
@@ -135,8 +157,7 @@ impl<'a> Listing<'a> {
             Components::Listed(list) => list.count(),
             // Positions of a list are distinct and below dim.
             Components::Others(list) => self.dim.saturating_sub(list.count()),
-            // One for each position at most, and those are counted by a u32.
-            Components::OfBits(list) => list.iter_bytes().fold(0, |count, _| count + 1),
+            Components::OfBits { count, .. } => *count,
         }
     }
 
@@ -154,7 +175,7 @@ impl<'a> Listing<'a> {
                     listed,
                 }
             }
-            Components::OfBits(list) => Indices::OfBits(list.iter_bytes()),
+            Components::OfBits { list, .. } => Indices::OfBits(list.iter_bytes()),
         }
     }
 }

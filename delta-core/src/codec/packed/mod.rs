@@ -1,5 +1,5 @@
 //! Values as many small numbers: what the codecs `grid`, `steps` and `ranks` share (WIRE.md,
-//! section 4).
+//! section 4); `flips` has their lists alone.
 //!
 //! A codec turns every component's change into a number that is small where the change is. The
 //! numbers are written in two parts: `low_bits` low bits each, side by side, so that they can be

@@ -45,9 +45,12 @@ pub(super) enum Event {
 }
 
 fn any_row_change() -> impl Strategy<Value = RowChange> {
+    let byte = prop_oneof![any::<u8>(), 0..4_u8];
     prop_oneof![
         4 => vec(option::weighted(0.1, any_bits()), DIM_MAX),
         1 => vec(option::weighted(0.9, any_bits()), DIM_MAX),
+        // Bytes, of which bits flip.
+        2 => vec(option::weighted(0.7, byte.prop_map(|byte| f32::from(byte).to_bits())), DIM_MAX),
         1 => Just(vec![None; DIM_MAX]),
     ]
 }
