@@ -151,7 +151,7 @@ impl<'a> BatchPayload<'a> {
     /// Bytes of scratch that [`Self::decode`] needs: 0 unless the metadata are compressed.
     #[inline]
     pub fn scratch_size(&self) -> usize {
-        self.block.map_or(0, |block| block.plain_size())
+        self.block.map_or(0, |block| block.plain_size().into())
     }
 
     /// The entries with their metadata, decompressed into `scratch` if need be:

@@ -225,11 +225,8 @@ pub struct MetadataSection<'a>(Stored<'a>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stored<'a> {
     Plain(MetadataChanges<'a>),
-    Compressed {
-        block: Block<'a>,
-        /// Bytes of the plain size in front of the block.
-        prefix_size: u8,
-    },
+    /// Its plain size stands in front of it.
+    Compressed(Block<'a>),
 }
 
 impl<'a> MetadataSection<'a> {
@@ -241,13 +238,12 @@ impl<'a> MetadataSection<'a> {
         if !compressed {
             return MetadataChanges::parse(stored).map(|changes| Self(Stored::Plain(changes)));
         }
-        let truncated = MetadataError::Truncated { offset: 0 };
         let mut at = 0;
-        let plain_size = varint::read(stored, &mut at).ok_or(truncated)?;
-        Ok(Self(Stored::Compressed {
-            block: Block::new(stored.get(at..).unwrap_or_default(), plain_size as usize)?,
-            prefix_size: u8::try_from(at).map_err(|_| truncated)?,
-        }))
+        let plain_size =
+            varint::read(stored, &mut at).ok_or(MetadataError::Truncated { offset: 0 })?;
+        let block = stored.get(at..).unwrap_or_default();
+        let block = Block::new(block, plain_size as usize)?;
+        Ok(Self(Stored::Compressed(block)))
     }
 
     /// Bytes in the record.
@@ -255,7 +251,7 @@ impl<'a> MetadataSection<'a> {
     pub fn stored_size(&self) -> usize {
         match &self.0 {
             Stored::Plain(changes) => changes.as_bytes().len(),
-            Stored::Compressed { block, prefix_size } => block.size() + usize::from(*prefix_size),
+            Stored::Compressed(block) => varint::size(u32::from(block.plain_size())) + block.size(),
         }
     }
 
@@ -271,7 +267,7 @@ impl<'a> MetadataSection<'a> {
     {
         match &self.0 {
             Stored::Plain(changes) => Ok(*changes),
-            Stored::Compressed { block, .. } => MetadataChanges::parse(block.decode(scratch)?),
+            Stored::Compressed(block) => MetadataChanges::parse(block.decode(scratch)?),
         }
     }
 }

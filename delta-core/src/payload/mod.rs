@@ -99,7 +99,8 @@ pub enum PayloadError {
         /// What is wrong with them.
         error: ValuesError,
     },
-    /// A batch says that some entry has metadata where none has, or the other way round.
+    /// A batch says that some entry has metadata, or has them compressed, where none has; or the
+    /// other way round.
     BatchMetadata,
     /// The change of a tensor is broken.
     Tensor(TensorFormatError),
@@ -145,8 +146,7 @@ impl fmt::Display for PayloadError {
             Self::BatchValues { entry, error } => write!(f, "entry {entry} of the batch: {error}"),
             Self::BatchMetadata => write!(
                 f,
-                "the batch's count and its entries differ on whether there is metadata: check the \
-                 writer"
+                "the batch and its entries differ on whether there is metadata: check the writer"
             ),
             Self::Tensor(error) => error.fmt(f),
             Self::UnknownControl { found } => {

@@ -36,8 +36,8 @@ impl<'a> Block<'a> {
 
     /// Bytes that it decodes to.
     #[inline]
-    pub(in crate::payload) fn plain_size(&self) -> usize {
-        usize::from(self.plain_size)
+    pub(in crate::payload) fn plain_size(&self) -> u16 {
+        self.plain_size
     }
 
     /// Decodes it to the front of `scratch`.
@@ -45,7 +45,7 @@ impl<'a> Block<'a> {
         &self,
         scratch: &'s mut [u8],
     ) -> Result<&'s [u8], MetadataError> {
-        let (needed, given) = (self.plain_size(), scratch.len());
+        let (needed, given) = (usize::from(self.plain_size), scratch.len());
         let plain = scratch
             .get_mut(..needed)
             .ok_or(MetadataError::ScratchTooSmall { needed, given })?;
