@@ -57,7 +57,10 @@ export function vectorPayload(payload) {
   };
 }
 
-/** The entries of a batch: bytes of their values with the tag, of their metadata, of all. */
+/**
+ * The entries of a batch that the modules wrote, metadata not compressed: bytes of their values
+ * with the tag, of their metadata, of all.
+ */
 export function* batchEntries(payload) {
   const cursor = new Cursor(payload, BATCH_PREFIX_SIZE);
   while (cursor.at < payload.length) {
