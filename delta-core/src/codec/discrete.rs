@@ -15,20 +15,22 @@ pub(super) struct Plan<'r> {
     bytes: Option<&'r [f32]>,
 }
 
-/// Whether a row seems to have discrete values.
+/// Whether a row, whose sparse values take about `sparse_size` bytes, seems to have discrete
+/// values.
 #[inline]
-pub(super) fn is_likely(new: &[f32]) -> bool {
-    ranks::has_repeats(new) || bytes::are_likely(new)
+pub(super) fn is_likely(new: &[f32], sparse_size: usize) -> bool {
+    ranks::has_repeats(new, sparse_size) || bytes::are_likely(new)
 }
 
 impl<'r> Plan<'r> {
-    /// For a change of `changed` components. In `values` there is room for those of a row. O(dim).
+    /// For a change of `changed` components, whose sparse values take about `sparse_size` bytes. In
+    /// `values` there is room for those of a row. O(dim).
     #[inline(never)]
     pub(super) fn new(
         encoding: Encoding,
         base: Base<'r>,
         new: &'r [f32],
-        changed: usize,
+        (changed, sparse_size): (usize, usize),
         values: &'r mut Option<ranks::Values>,
     ) -> Self {
         let has = |tag| encoding.codecs.has(tag);
@@ -39,7 +41,11 @@ impl<'r> Plan<'r> {
             _ => None,
         };
         Self {
-            ranks: ranks_plan(encoding, base, new, changed, values),
+            ranks: if ranks::has_repeats(new, sparse_size) {
+                ranks_plan(encoding, base, new, changed, values)
+            } else {
+                None
+            },
             flips,
             bytes: Some(new).filter(|new| has(Tag::Bytes) && bytes::are_all(new)),
         }
@@ -79,7 +85,7 @@ impl<'r> Plan<'r> {
     }
 }
 
-/// How to encode a change by `ranks`, if the row has few distinct values, for which there is room
+/// How to encode a change by `ranks`, if the rows have few distinct values, for which there is room
 /// in `values` then.
 fn ranks_plan<'r>(
     encoding: Encoding,
@@ -88,16 +94,12 @@ fn ranks_plan<'r>(
     changed: usize,
     values: &'r mut Option<ranks::Values>,
 ) -> Option<ranks::Plan<'r>> {
-    if !ranks::has_repeats(new) {
-        return None;
-    }
     let has = |tag| encoding.codecs.has(tag);
     let values = values.insert(ranks::Values::NONE);
     let may_be_from_zero = has(Tag::RanksFromZero);
     if let Base::Row(old) = base
         && has(Tag::Ranks)
-        // A row that loses most of what it had is smaller from zero.
-        && !(may_be_from_zero && 4 * count_not_zero(new) < changed)
+        && !(may_be_from_zero && is_smaller_from_zero(new, changed, values))
         && values.add_few(old).is_some()
     {
         return ranks::Plan::new(base, new, changed, values);
@@ -108,4 +110,17 @@ fn ranks_plan<'r>(
     *values = ranks::Values::NONE;
     values.add_few(&[0.0])?;
     ranks::Plan::new(Base::Zero, new, changed, values)
+}
+
+/// Whether a row has lost so much of what it had that it is smaller from zero, where a component
+/// takes about a byte, and a value four. `values` are left as there were none. O(dim).
+fn is_smaller_from_zero(new: &[f32], changed: usize, values: &mut ranks::Values) -> bool {
+    let not_zero = count_not_zero(new);
+    if not_zero >= changed {
+        return false;
+    }
+    let is_few = values.add_few(new).is_some();
+    let size = not_zero + 4 * values.count();
+    *values = ranks::Values::NONE;
+    is_few && size < changed
 }

@@ -1,6 +1,6 @@
 use super::{
-    Base, Bound, CodecSet, DecodeError, EncodeError, Encoding, Tag, Values, ValuesError, encode,
-    encode_as, encode_summed, encoded_size_max,
+    Base, Bound, CodecSet, DecodeError, EncodeError, Encoding, RowChange, Tag, Values, ValuesError,
+    encode, encode_as, encode_summed, encoded_size_max,
     sparse::{SparseValues, SparseWriter},
 };
 use crate::{

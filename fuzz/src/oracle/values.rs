@@ -104,14 +104,15 @@ impl Packed {
             rest.take(4 * usize::from(count & 0x7f))?;
             match (tag, count >> 7) {
                 (7, others) => 1 + others,
-                (_, others) => others,
+                // Without a list, or with one of those that are not +0.0.
+                (_, is_listed) => is_listed,
             }
         } else {
             let (bound, rms) = (rest.u16()?, rest.u16()?);
             step(bound, rms)?;
             (bound >> 15) as u8 | ((rms >> 15) as u8 * 2)
         };
-        if scale & 7 == 7 || kind == 3 || kind > 0 && tag.is_multiple_of(2) {
+        if scale & 7 == 7 || kind == 3 || kind > 0 && matches!(tag, 4 | 6) {
             return None;
         }
         let listed = match kind {
@@ -249,10 +250,10 @@ impl Packed {
         for (&index, &number) in indices.iter().zip(numbers) {
             let component = &mut new[index as usize];
             let rank = values.binary_search(&place(*component)).ok()? as i64;
-            let least = u32::from(self.tag == 7);
+            let least = u32::from(self.kind > 0);
             let moved = signed(number.wrapping_add(least));
             let value = values.get(usize::try_from(rank + i64::from(moved)).ok()?)?;
-            if moved == 0 && self.tag == 7 {
+            if moved == 0 && self.kind > 0 {
                 return None;
             }
             *component = if *value < 0 {

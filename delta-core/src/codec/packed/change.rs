@@ -1,5 +1,6 @@
 //! The components that change, for the codecs that look at each of them alone.
 
+use super::listing::Selection;
 use crate::{codec::Base, kernel::diff};
 use core::ops::ControlFlow;
 
@@ -8,11 +9,14 @@ use core::ops::ControlFlow;
 pub(super) struct Change<'r> {
     pub(super) base: Base<'r>,
     pub(super) new: &'r [f32],
+    /// From zero: all components, or those that are not +0.0.
+    pub(super) selection: Selection,
 }
 
 impl Change<'_> {
-    /// Calls `f(index, old bits, new bits)` for the components that change, from zero for all,
-    /// ascending, until it returns `None`. Compiled once: the search for changes is large.
+    /// Calls `f(index, old bits, new bits)` for the components that change, from zero for those of
+    /// the selection, ascending, until it returns `None`. Compiled once: the search for changes is
+    /// large.
     #[inline(never)]
     pub(super) fn for_each(self, f: &mut dyn FnMut(u32, u32, u32) -> Option<()>) -> Option<()> {
         let mut flow = |index, old, new| match f(index, old, new) {
@@ -27,6 +31,7 @@ impl Change<'_> {
             .ok()?,
             Base::Zero => (0..)
                 .zip(self.new)
+                .filter(|(_, new)| self.selection == Selection::All || new.to_bits() != 0)
                 .try_for_each(|(index, new)| flow(index, 0, new.to_bits())),
         };
         flow.is_continue().then_some(())

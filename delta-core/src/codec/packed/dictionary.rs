@@ -36,7 +36,8 @@ impl Values {
         places: [0; PLACES],
     };
 
-    pub(super) fn count(&self) -> usize {
+    /// How many there are.
+    pub(in crate::codec) fn count(&self) -> usize {
         self.count
     }
 

@@ -7,7 +7,7 @@
 use super::{
     as_f32,
     change::Change,
-    listing::Listing,
+    listing::{Listing, Selection},
     positions::{PositionList, PositionWriter, estimate_bits},
 };
 use crate::codec::{Base, ValuesError, bytes::byte_of};
@@ -35,6 +35,7 @@ impl<'r> Plan<'r> {
         let change = Change {
             base: Base::Row(old),
             new,
+            selection: Selection::Changed,
         };
         let size = u32::try_from(new.len()).ok()?.checked_mul(u8::BITS)?;
         let mut count = 0;

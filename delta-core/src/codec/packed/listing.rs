@@ -55,7 +55,7 @@ impl ListKind {
     }
 
     /// The kind that needs the fewest bits where `changed` components change and a number without
-    /// a change would take `number_bits`. Values from zero set all components: they have no list.
+    /// a change would take `number_bits`. Differences from zero set all components, without a list.
     pub(super) fn choose(rows: Rows<'_>, changed: usize, number_bits: u64) -> Self {
         let sizes = (u32::try_from(changed), u32::try_from(rows.dim()));
         let (Ok(changed), Ok(dim), false) = (sizes.0, sizes.1, rows.is_from_zero()) else {
@@ -100,6 +100,8 @@ pub(in crate::codec) struct Listing<'a> {
 enum Components<'a> {
     All,
     Listed(PositionList<'a>),
+    /// All of them, and those that are not listed to +0.0.
+    OrZero(PositionList<'a>),
     /// Those that are not listed.
     Others(PositionList<'a>),
     /// `count` components, of which bits are listed.
@@ -126,6 +128,14 @@ impl<'a> Listing<'a> {
         Ok(Self { dim, components })
     }
 
+    /// The same of a change from zero: what the list does not have becomes +0.0.
+    pub(super) fn or_zero(mut self) -> Self {
+        if let Components::Listed(list) = self.components {
+            self.components = Components::OrZero(list);
+        }
+        self
+    }
+
     /// The components, bytes, of which `list` has bits.
     pub(super) fn of_bits(list: PositionList<'a>, dim: u32) -> Self {
         // One for each position at most, and those are counted by a u32.
@@ -146,14 +156,27 @@ impl<'a> Listing<'a> {
     /// All components change.
     #[inline]
     pub(in crate::codec) fn is_all(&self) -> bool {
-        matches!(self.components, Components::All)
+        matches!(self.components, Components::All | Components::OrZero(_))
+    }
+
+    /// Components that there are numbers for. O(1).
+    pub(super) fn number_count(&self) -> u32 {
+        match &self.components {
+            Components::OrZero(list) => list.count(),
+            _ => self.count(),
+        }
+    }
+
+    /// A list says which components the numbers are for.
+    pub(super) fn is_listed(&self) -> bool {
+        !matches!(self.components, Components::All)
     }
 
     /// Components that change.
     #[inline]
     pub(in crate::codec) fn count(&self) -> u32 {
         match &self.components {
-            Components::All => self.dim,
+            Components::All | Components::OrZero(_) => self.dim,
             Components::Listed(list) => list.count(),
             // Positions of a list are distinct and below dim.
             Components::Others(list) => self.dim.saturating_sub(list.count()),
@@ -161,11 +184,11 @@ impl<'a> Listing<'a> {
         }
     }
 
-    /// The components that change, ascending.
+    /// The components that change, ascending; where others become +0.0, without those.
     pub(in crate::codec) fn iter(&self) -> Indices<'a> {
         match &self.components {
             Components::All => Indices::Range(0..self.dim),
-            Components::Listed(list) => Indices::Listed(list.iter()),
+            Components::Listed(list) | Components::OrZero(list) => Indices::Listed(list.iter()),
             Components::Others(list) => {
                 let mut listed = list.iter();
                 Indices::Others {

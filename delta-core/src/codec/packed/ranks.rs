@@ -9,13 +9,13 @@ use super::{
     DIM_MIN, as_f32,
     change::Change,
     dictionary::Dictionary,
-    listing::{ListKind, Listing},
+    listing::{ListKind, Listing, Selection},
     numbers::{NumberReader, NumberWriter},
-    positions::PositionWriter,
+    positions::{PositionWriter, estimate_bits},
     scale::Scale,
     unzigzag, zigzag,
 };
-use crate::codec::{Base, Tag, ValuesError};
+use crate::codec::{Base, Tag, ValuesError, encoding::count_not_zero};
 
 pub(in crate::codec) use super::dictionary::Values;
 
@@ -23,12 +23,23 @@ pub(in crate::codec) use super::dictionary::Values;
 const HEAD_SIZE: usize = 2;
 /// New values, at most.
 const FRESH_MAX: u8 = 0x7f;
-/// Of the byte that counts them: the list has the components that do not change.
-const LISTS_UNCHANGED: u8 = 0x80;
+/// Of the byte that counts them: the list has the components that do not change; from zero, that
+/// there is a list.
+const LISTS_OTHERS: u8 = 0x80;
+/// Where sparse values take as many bytes, it is worth while to look at the row twice.
+const FAR_SIZE: usize = 128;
 
-/// Whether a row seems to have few distinct values: one soon stands again.
+/// Whether a row, whose sparse values take about `sparse_size` bytes, seems to have few distinct
+/// values: one soon stands again.
 #[inline]
-pub(in crate::codec) fn has_repeats(row: &[f32]) -> bool {
+pub(in crate::codec) fn has_repeats(row: &[f32], sparse_size: usize) -> bool {
+    let next = || row.get(DIM_MIN..).is_some_and(repeats_soon);
+    repeats_soon(row) || sparse_size >= FAR_SIZE && next()
+}
+
+/// Whether one of the first components stands again within eight.
+#[inline]
+fn repeats_soon(row: &[f32]) -> bool {
     const LANES: usize = DIM_MIN;
     if row.len() < DIM_MIN {
         return false;
@@ -64,7 +75,8 @@ pub(in crate::codec) struct Plan<'r> {
 
 impl<'r> Plan<'r> {
     /// How to encode the change of `changed` components from `base`, of which `values` has all, to
-    /// `new`, rows of one length, if there is room in `values` for those that are new. O(dim).
+    /// `new`, rows of one length, if there is room in `values` for those that are new. From zero
+    /// `changed` is not looked at. O(dim).
     #[inline(never)]
     pub(in crate::codec) fn new(
         base: Base<'r>,
@@ -73,24 +85,39 @@ impl<'r> Plan<'r> {
         values: &'r mut Values,
     ) -> Option<Self> {
         let old_count = values.count();
-        let change = Change { base, new };
+        let mut change = Change {
+            base,
+            new,
+            selection: Selection::Changed,
+        };
         change.for_each(&mut |_, _, new| values.add(new))?;
         let fresh_count = u8::try_from(values.count() - old_count).ok()?;
         let dictionary = Dictionary::new(values);
 
         let dim = u32::try_from(new.len()).ok()?;
-        let (kind, list_bits) = match base {
-            Base::Zero => (ListKind::All, 0),
-            Base::Row(_) => ListKind::shorter(u32::try_from(changed).ok()?, dim),
+        let changed = match base {
+            Base::Zero => count_not_zero(new),
+            Base::Row(_) => changed,
         };
-        let mut counts = [0_u32; 256];
-        change.for_each(&mut |_, old, new| {
-            *counts.get_mut(number_of(&dictionary, kind, old, new) as usize)? += 1;
-            Some(())
-        })?;
-        let (scale, number_bits) = Scale::of_counts(&mut counts);
+        let listed = u32::try_from(changed).ok()?;
+        let (mut kind, list_bits) = match base {
+            Base::Zero => (ListKind::Changed, estimate_bits(listed, dim)),
+            Base::Row(_) => ListKind::shorter(listed, dim),
+        };
+        let (mut scale, mut bits) = scale_of(change, &dictionary, kind)?;
+        bits += list_bits;
+        if matches!(base, Base::Zero) {
+            let all = Change {
+                selection: Selection::All,
+                ..change
+            };
+            let (scale_of_all, bits_of_all) = scale_of(all, &dictionary, ListKind::All)?;
+            if bits_of_all <= bits {
+                (change, kind) = (all, ListKind::All);
+                (scale, bits) = (scale_of_all, bits_of_all);
+            }
+        }
         let head_size = HEAD_SIZE + 4 * usize::from(fresh_count);
-        let bits = 8 * head_size + usize::try_from(list_bits).ok()?;
         Some(Self {
             change,
             dictionary,
@@ -99,7 +126,7 @@ impl<'r> Plan<'r> {
             kind,
             changed,
             scale,
-            bits: as_f32(bits + usize::try_from(number_bits).ok()?),
+            bits: as_f32(8 * head_size + usize::try_from(bits).ok()?),
         })
     }
 
@@ -115,11 +142,11 @@ impl<'r> Plan<'r> {
     #[inline(never)]
     pub(in crate::codec) fn write(&self, out: &mut [u8]) -> Option<usize> {
         let (head, mut rest) = out.split_first_chunk_mut::<HEAD_SIZE>()?;
-        let lists_unchanged = match self.kind {
-            ListKind::Unchanged => LISTS_UNCHANGED,
+        let lists_others = match (self.change.base, self.kind) {
+            (Base::Row(_), ListKind::Unchanged) | (Base::Zero, ListKind::Changed) => LISTS_OTHERS,
             _ => 0,
         };
-        *head = [self.scale.to_wire(), self.fresh_count | lists_unchanged];
+        *head = [self.scale.to_wire(), self.fresh_count | lists_others];
         for value in self.dictionary.since(self.old_count) {
             let (to, behind) = rest.split_first_chunk_mut()?;
             *to = value.to_le_bytes();
@@ -168,6 +195,21 @@ impl<'r> Plan<'r> {
     }
 }
 
+/// How to write the numbers of a change, and the bits that they take. O(dim).
+#[inline(never)]
+fn scale_of(
+    change: Change<'_>,
+    dictionary: &Dictionary<'_>,
+    kind: ListKind,
+) -> Option<(Scale, u64)> {
+    let mut counts = [0_u32; 256];
+    change.for_each(&mut |_, old, new| {
+        *counts.get_mut(number_of(dictionary, kind, old, new) as usize)? += 1;
+        Some(())
+    })?;
+    Some(Scale::of_counts(&mut counts))
+}
+
 /// The number of a component that changes.
 #[inline(always)]
 fn number_of(dictionary: &Dictionary<'_>, kind: ListKind, old: u32, new: u32) -> u32 {
@@ -206,10 +248,9 @@ impl<'a> RanksValues<'a> {
             .ok_or(ValuesError::truncated(bytes.len()))?;
         let parameter = |offset| ValuesError::Parameter { offset };
         let scale = Scale::from_wire(scale).ok_or(parameter(0))?;
-        let kind = match (from_zero, count & LISTS_UNCHANGED) {
+        let kind = match (from_zero, count & LISTS_OTHERS) {
             (true, 0) => ListKind::All,
-            (true, _) => return Err(parameter(1)),
-            (false, 0) => ListKind::Changed,
+            (true, _) | (false, 0) => ListKind::Changed,
             (false, _) => ListKind::Unchanged,
         };
         let fresh = rest
@@ -218,7 +259,10 @@ impl<'a> RanksValues<'a> {
             .get(..usize::from(count & FRESH_MAX))
             .ok_or(ValuesError::truncated(bytes.len()))?;
         let mut at = HEAD_SIZE + 4 * fresh.len();
-        let listing = Listing::parse(kind, bytes, &mut at, dim)?;
+        let mut listing = Listing::parse(kind, bytes, &mut at, dim)?;
+        if from_zero {
+            listing = listing.or_zero();
+        }
         Ok(Self {
             bytes,
             from_zero,
@@ -262,16 +306,24 @@ impl<'a> RanksValues<'a> {
             .ok_or(ValuesError::TooManyDistinct)?;
         let dictionary = Dictionary::new(&values);
         let broken = ValuesError::truncated(self.bytes.len());
-        let count = self.listing.count() as usize;
+        let count = self.listing.number_count() as usize;
         let mut numbers = NumberReader::new(self.numbers, self.scale, count).ok_or(broken)?;
-        let least = least_move(!self.from_zero);
-        for (index, slot) in self.listing.iter().zip(out) {
+        let is_listed = self.listing.is_listed();
+        let least = least_move(is_listed);
+        if self.from_zero {
+            // What a list does not have.
+            out.fill([0; 4]);
+        }
+        for (place, index) in (0..).zip(self.listing.iter()) {
             let old = old.get(index as usize).filter(|_| !self.from_zero);
             let old_rank = dictionary.rank(old.map_or(0, |old| old.to_bits()));
             let moved = unzigzag(numbers.take().wrapping_add(least));
             let value = dictionary.value(old_rank.wrapping_add(moved));
-            let is_move = self.from_zero || moved != 0;
-            *slot = value.filter(|_| is_move).ok_or(broken)?.to_le_bytes();
+            let value = value.filter(|_| moved != 0 || !is_listed).ok_or(broken)?;
+            let place = if self.from_zero { index } else { place };
+            if let Some(slot) = out.get_mut(place as usize) {
+                *slot = value.to_le_bytes();
+            }
         }
         match numbers.finish() {
             Some([]) => Ok(()),

@@ -53,7 +53,13 @@ fn a_row_that_loses_most_is_written_from_zero() {
     let mut new = vec![0.0; 96];
     (new[7], new[70]) = (old[7], old[4]);
     let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
-    assert_eq!((tag, bytes.len()), (Tag::RanksFromZero, 23));
+    assert_eq!((tag, bytes.len()), (Tag::RanksFromZero, 15));
+    // A quarter of them, of few values.
+    for (at, value) in new.iter_mut().enumerate().step_by(4) {
+        *value = old[1 + at % 3];
+    }
+    let (tag, _) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+    assert_eq!(tag, Tag::RanksFromZero);
     // Nor is a row moved among its values that had too many of them.
     let old: Vec<f32> = (0..1536_u16).map(|i| f32::from(i).ln_1p()).collect();
     let new: Vec<f32> = (0..1536_u16)
@@ -62,6 +68,79 @@ fn a_row_that_loses_most_is_written_from_zero() {
     let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
     assert_eq!(tag, Tag::RanksFromZero);
     assert!(bytes.len() < 1536 / 2, "{}", bytes.len());
+}
+
+/// Components that are not +0.0 are listed where that is shorter; from any row, and twice.
+#[test]
+fn few_components_are_listed_from_zero() {
+    let mut new = [0.0; 128];
+    for (at, value) in [(1, 2.5), (9, 1.25), (40, 2.5), (77, -0.0), (100, 2.5)] {
+        new[at] = value;
+    }
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Zero, &new);
+    let expected = [
+        &[2, 0x83][..], // table 2, no low bits; three values, and a list
+        &[0, 0, 0, 0x80, 0, 0, 0xa0, 0x3f, 0, 0, 0x20, 0x40],
+        &[5, 4, 194, 229, 163, 12], // gaps of 1, 7, 30, 36 and 22
+        &[115, 12],                 // 3, 1, 3, 0 and 3: moves by 2, 1, 2, -1 and 2
+    ];
+    assert_eq!((tag, &bytes), (Tag::RanksFromZero, &expected.concat()));
+    let values = Values::parse(tag as u8, &bytes, 128).unwrap();
+    assert_eq!(values.scratch_size(), 4 * 128);
+    let mut scratch = [0xaa; 512];
+    let change = values.decode(&[f32::NAN; 128], &mut scratch).unwrap();
+    assert!(matches!(change, RowChange::All(_)), "{change:?}");
+    for old in [[f32::NAN; 128], new] {
+        assert_eq!(bits_of(&applied(&values, &old).0), bits_of(&new));
+    }
+    // No component at all.
+    let (tag, bytes) = encoded_as(Encoding::EXACT, Base::Row(&[1.0; 128]), &[0.0; 128]);
+    assert_eq!((tag, bytes.len()), (Tag::RanksFromZero, 4));
+}
+
+/// A list from zero: of more components than the row has, of one that stays, of too few numbers.
+#[test]
+fn refuses_broken_lists_from_zero() {
+    let decoded = |bytes: &[u8]| {
+        let values = Values::parse(8, bytes, 2)?;
+        let mut scratch = [0xaa; 8];
+        let change = values.decode(&[5.0, 6.0], &mut scratch);
+        let mut row = [5.0, 6.0];
+        change.unwrap_or(RowChange::Same).apply(&mut row);
+        Ok(row)
+    };
+    let refused = Ok([5.0, 6.0]);
+    // One value, 1.0; the second component moves up by one of them.
+    let of = |rest: &[u8]| decoded(&[&[0, 0x81, 0, 0, 0x80, 0x3f], rest].concat());
+    assert_eq!(of(&[1, 0, 0b01, 0b01]), Ok([0.0, 1.0]));
+    assert_eq!(of(&[0, 0]), Ok([0.0, 0.0]));
+    let (index, dim) = (2, 2);
+    let beyond = ValuesError::IndexOutOfRange { index, dim };
+    assert_eq!(of(&[2, 0, 0b001, 0b01]), Err(beyond));
+    // Moves by 2, by -1 and by nothing; no number, and one too many.
+    assert_eq!(of(&[1, 0, 0b01, 0b0111]), refused);
+    assert_eq!(of(&[1, 0, 0b01, 0]), refused);
+    let nothing = [1, 0, 0b01, 0xff, 0xff, 0xff, 0xff, 0xff];
+    assert_eq!(of(&nothing), refused);
+    assert_eq!(of(&[1, 0, 0b01]), refused);
+    assert_eq!(of(&[1, 0, 0b01, 0b01, 0]), refused);
+}
+
+/// The first components say nothing here: the second 16 have a value that stands again.
+#[test]
+fn rows_that_change_more_are_looked_at_twice() {
+    let mut old = [0.0; 400];
+    for (value, count) in old.iter_mut().zip(0..24_u8) {
+        *value = f32::from(count).ln_1p();
+    }
+    for (changed, expected) in [(36, Tag::Ranks), (20, Tag::Sparse)] {
+        let mut new = old;
+        for at in (30..390).step_by(10).take(changed) {
+            new[at] = old[1 + at / 20];
+        }
+        let (tag, _) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
+        assert_eq!(tag, expected);
+    }
 }
 
 /// Of a short row, too, it is seen that a value stands again.
