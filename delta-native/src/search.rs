@@ -232,6 +232,16 @@ impl Needs {
                 self.attribute_bytes += 2 * (BLOB_SIZE + vector.id().len() + 2 * pairs);
                 self.slots += u32::from(matches!(record.payload(), Payload::Insert(_)));
             }
+            Payload::Batch(batch) => {
+                if let Ok(mut entries) = batch.decode(scratch) {
+                    let sizes = entries
+                        .by_ref()
+                        .map(|(_, changes)| changes.as_bytes().len());
+                    self.attribute_bytes += sizes
+                        .map(|pairs| 2 * (BLOB_SIZE + 2 * pairs))
+                        .sum::<usize>();
+                }
+            }
             _ => {}
         }
         self.upper_blocks = self
@@ -296,6 +306,13 @@ mod tests {
         assert_eq!(search(&frames, &early).unwrap().hits, []);
         let late = search(&frames, &late).unwrap();
         assert_eq!((late.records, late.hits.len()), (300, 10));
+    }
+
+    #[test]
+    fn batches_may_add_metadata() {
+        let frames = crate::fixtures::batches::with_new_metadata();
+        let answer = search(&frames, &question(0, u64::MAX)).unwrap();
+        assert_eq!(answer.hits.len(), 1);
     }
 
     #[test]

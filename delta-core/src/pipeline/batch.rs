@@ -57,7 +57,7 @@ impl BatchError {
 /// A batch under construction. The sequencer's slots are marked while it grows, so that a slot
 /// cannot stand in it twice; [`roll_back`](Self::roll_back) or
 /// [`finish`](Self::finish) ends it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct BatchBuilder {
     writer: BatchWriter,
     /// By how much the batch changes the state digest.
@@ -132,7 +132,7 @@ impl BatchBuilder {
         lz4: Option<&mut Lz4Scratch>,
     ) -> Result<DeltaHeader, PrepareError> {
         let (needed, given) = (self.writer.size(), out.len());
-        let Ok(written) = self.writer.finish(out, lz4) else {
+        let Ok(written) = self.writer.clone().finish(out, lz4) else {
             self.roll_back(sequencer, out);
             return Err(PrepareError::OutputTooSmall { needed, given });
         };

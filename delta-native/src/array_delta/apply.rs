@@ -119,6 +119,10 @@ impl<'d> Origin<'d> {
                     let reason = "its rows carry metadata";
                     return Err(ArrayDeltaError::NotArrays { reason });
                 }
+                Payload::Batch(batch) if batch.metadata_size() > 0 => {
+                    let reason = "its rows carry metadata";
+                    return Err(ArrayDeltaError::NotArrays { reason });
+                }
                 Payload::Insert(_) => inserts += 1,
                 _ => {}
             }

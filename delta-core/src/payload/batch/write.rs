@@ -72,7 +72,7 @@ impl core::error::Error for BatchWriteError {}
 
 /// Writes a batch payload entry by entry into bytes that the caller passes each time, the same
 /// ones.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BatchWriter {
     sequence: u64,
     dim: u32,

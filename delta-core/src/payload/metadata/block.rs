@@ -20,8 +20,11 @@ impl<'a> Block<'a> {
         if plain_size > SECTION_SIZE_MAX {
             return Err(MetadataError::TooLarge { size: plain_size });
         }
-        // An LZ4 block grows at most 255-fold.
-        let plausible = plain_size.div_ceil(255) <= bytes.len();
+        // A block grows at most 255-fold, and is hardly longer than what it decodes to: a sequence
+        // makes four bytes and more of three, and every 255 bytes of a length stand for as many.
+        // (A longer one could also make a decoder's 32-bit sums of lengths wrap.)
+        let size_max = plain_size + plain_size / 255 + 16;
+        let plausible = (plain_size.div_ceil(255)..=size_max).contains(&bytes.len());
         match u16::try_from(plain_size) {
             Ok(plain_size @ 1..) if plausible => Ok(Self { bytes, plain_size }),
             _ => Err(MetadataError::Compressed { plain_size }),

@@ -47,7 +47,7 @@ fn literal_bytes() {
     let values = writer.push(&mut out, 1, 0, &[5.0; 2], &[5.0; 2]).unwrap();
     assert_eq!(values.tag(), Tag::Same);
     assert_eq!((writer.len(), writer.size()), (2, 25));
-    let written = writer.finish(&mut out, None).unwrap();
+    let written = writer.clone().finish(&mut out, None).unwrap();
     assert_eq!(written.payload, BYTES);
 
     let batch = BatchPayload::parse(&batch_header(), &BYTES).unwrap();
@@ -340,7 +340,7 @@ proptest! {
             writer.push(&mut out, *slot, sequence - distance, old, new).unwrap();
             expected.push((*slot, sequence - distance, bits_of(new)));
         }
-        let payload = writer.finish(&mut out, None).unwrap().payload;
+        let payload = writer.clone().finish(&mut out, None).unwrap().payload;
         let header = DeltaHeader { sequence, ..batch_header() };
         let batch = BatchPayload::parse(&header, payload).unwrap();
         prop_assert_eq!(batch.len() as usize, changes.len());

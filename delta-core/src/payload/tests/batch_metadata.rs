@@ -232,10 +232,10 @@ fn a_writer_needs_what_it_wrote_into() {
     let mut out = [0; 100];
     let writer = write(&[b"v".to_vec()], &mut out).unwrap();
     let size = writer.size();
-    assert!(writer.finish(&mut out[..size], None).is_ok());
+    assert!(writer.clone().finish(&mut out[..size], None).is_ok());
     for given in [0, 7, size - 1] {
         assert!(matches!(
-            writer.finish(&mut out[..given], None),
+            writer.clone().finish(&mut out[..given], None),
             Err(BatchWriteError::Encode(_))
         ));
     }

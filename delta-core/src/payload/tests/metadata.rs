@@ -184,6 +184,12 @@ fn refuses_compressed_sections_of_impossible_sizes() {
         let parsed = MetadataSection::parse(stored, true);
         assert_eq!(parsed.map(|_| ()), refusal, "{stored:x?}");
     }
+    // A byte takes a block of two; of more than 17 it is none, and is not decoded.
+    let mut long = [0; 19];
+    long[0] = 1;
+    assert!(MetadataSection::parse(&long[..18], true).is_ok());
+    let parsed = MetadataSection::parse(&long, true);
+    assert_eq!(parsed.map(|_| ()), compressed(1));
     // 255 bytes of one are possible in principle, but not these.
     let section = MetadataSection::parse(&[0xff, 0x01, 1], true).unwrap();
     let decoded = section.decode(&mut [0; 255]).map(|_| ());

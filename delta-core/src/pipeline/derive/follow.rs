@@ -155,6 +155,12 @@ where
                 self.update(slot, changes)
             }
             Payload::Batch(batch) if wanted.has(Operation::Update) => {
+                if batch
+                    .entries()
+                    .all(|entry| to.derived(entry.slot).is_none())
+                {
+                    return Ok(false);
+                }
                 if to.config.transform.keeps_metadata() {
                     let changes = batch.decode(scratch)?;
                     self.updates(changes.map(|(entry, changes)| (entry.slot, changes)))

@@ -89,7 +89,7 @@ fn with_replica(dim: u32, base: usize, run: impl FnOnce(&mut Both<'_, '_>)) {
         slots: &mut slots,
         attributes: &mut attributes,
     };
-    let mut scratch = vec![0; SECTION_SIZE_MAX];
+    let mut scratch = vec![0; Applier::scratch_size_max(dim)];
     let start = Position {
         digest: model.digest(),
         ..Position::START

@@ -5,7 +5,8 @@ use crate::codec::lz4::{Lz4Scratch, PLAIN_SIZE_MAX};
 
 /// Replaces the metadata sections of the entries in the first `size` bytes of `out` by a block
 /// behind the entries, if that is smaller. Returns where the entries end then, and the block.
-/// `None`: it is not smaller, or there is no room in `out` to put the sections together.
+/// `None`: it is not smaller, there is no room in `out` to put the sections together, or they are
+/// too large for a block.
 pub(super) fn compress(
     out: &mut [u8],
     size: usize,
