@@ -15,22 +15,20 @@ pub(super) struct Plan<'r> {
     bytes: Option<&'r [f32]>,
 }
 
-/// Whether a row, whose sparse values take about `sparse_size` bytes, seems to have discrete
-/// values.
+/// Whether a row seems to have discrete values.
 #[inline]
-pub(super) fn is_likely(new: &[f32], sparse_size: usize) -> bool {
-    ranks::has_repeats(new, sparse_size) || bytes::are_likely(new)
+pub(super) fn is_likely(new: &[f32]) -> bool {
+    ranks::has_repeats(new) || bytes::are_likely(new)
 }
 
 impl<'r> Plan<'r> {
-    /// For a change of `changed` components, whose sparse values take about `sparse_size` bytes. In
-    /// `values` there is room for those of a row. O(dim).
+    /// For a change of `changed` components. In `values` there is room for those of a row. O(dim).
     #[inline(never)]
     pub(super) fn new(
         encoding: Encoding,
         base: Base<'r>,
         new: &'r [f32],
-        (changed, sparse_size): (usize, usize),
+        changed: usize,
         values: &'r mut Option<ranks::Values>,
     ) -> Self {
         let has = |tag| encoding.codecs.has(tag);
@@ -41,7 +39,7 @@ impl<'r> Plan<'r> {
             _ => None,
         };
         Self {
-            ranks: if ranks::has_repeats(new, sparse_size) {
+            ranks: if ranks::has_repeats(new) {
                 ranks_plan(encoding, base, new, changed, values)
             } else {
                 None

@@ -90,10 +90,7 @@ pub(crate) fn encode_summed(
     // What is not below raw is raw.
     let below_raw = out.get_mut(..needed.saturating_sub(1)).unwrap_or_default();
     let mut values = None;
-    // The longer gaps, of two bytes and more, take a byte more for 128 components at most.
-    let sparse_size_max = SPARSE_SIZE_MIN * changed + changed.min(needed / 512);
-    let sizes = (changed, sparse_size_max);
-    let discrete = discrete::Plan::new(encoding, base, new, sizes, &mut values);
+    let discrete = discrete::Plan::new(encoding, base, new, changed, &mut values);
     let size_max = discrete.size_max().min(below_raw.len());
     let packed = encoding.unit.run(Packed {
         encoding,
@@ -104,6 +101,8 @@ pub(crate) fn encode_summed(
         out: below_raw.get_mut(..size_max).unwrap_or_default(),
     });
     let packed = packed.or_else(|| discrete.write(below_raw));
+    // The longer gaps, of two bytes and more, take a byte more for 128 components at most.
+    let sparse_size_max = SPARSE_SIZE_MIN * changed + changed.min(needed / 512);
     if encoding.codecs.has(Tag::Sparse)
         && changed > 0
         && packed.is_none_or(|(_, size)| sparse_size_max < size)
@@ -169,7 +168,7 @@ fn encode_at_once(
         0 => (encoding.codecs.has(Tag::Same)).then(|| Encoded::new(Tag::Same, 0)),
         FEW_SPARSE_SIZE.. if may_be_grid && is_last_bits(base, out) => None,
         size if may_be_grid && size >= few_whole_size(new) && is_whole(base, out) => None,
-        FEW_SPARSE_SIZE.. if discrete::is_likely(new, sparse.size) => {
+        FEW_SPARSE_SIZE.. if discrete::is_likely(new) => {
             Some(write_smaller_discrete(encoding, base, new, sparse, out)?)
         }
         _ => Some(sparse),
@@ -192,8 +191,7 @@ fn write_smaller_discrete(
     }
     let changed = count_changed(base, new)?;
     let mut values = None;
-    let sizes = (changed, sparse.size);
-    let plan = discrete::Plan::new(encoding, base, new, sizes, &mut values);
+    let plan = discrete::Plan::new(encoding, base, new, changed, &mut values);
     let smaller = out.get_mut(..sparse.size - 1).unwrap_or_default();
     if plan.bits() >= as_f32(8 * smaller.len()) {
         return Ok(sparse);

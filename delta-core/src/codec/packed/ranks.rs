@@ -26,20 +26,10 @@ const FRESH_MAX: u8 = 0x7f;
 /// Of the byte that counts them: the list has the components that do not change; from zero, that
 /// there is a list.
 const LISTS_OTHERS: u8 = 0x80;
-/// Where sparse values take as many bytes, it is worth while to look at the row twice.
-const FAR_SIZE: usize = 128;
 
-/// Whether a row, whose sparse values take about `sparse_size` bytes, seems to have few distinct
-/// values: one soon stands again.
+/// Whether a row seems to have few distinct values: one of the first stands again within eight.
 #[inline]
-pub(in crate::codec) fn has_repeats(row: &[f32], sparse_size: usize) -> bool {
-    let next = || row.get(DIM_MIN..).is_some_and(repeats_soon);
-    repeats_soon(row) || sparse_size >= FAR_SIZE && next()
-}
-
-/// Whether one of the first components stands again within eight.
-#[inline]
-fn repeats_soon(row: &[f32]) -> bool {
+pub(in crate::codec) fn has_repeats(row: &[f32]) -> bool {
     const LANES: usize = DIM_MIN;
     if row.len() < DIM_MIN {
         return false;

@@ -126,23 +126,6 @@ fn refuses_broken_lists_from_zero() {
     assert_eq!(of(&[1, 0, 0b01, 0b01, 0]), refused);
 }
 
-/// The first components say nothing here: the second 16 have a value that stands again.
-#[test]
-fn rows_that_change_more_are_looked_at_twice() {
-    let mut old = [0.0; 400];
-    for (value, count) in old.iter_mut().zip(0..24_u8) {
-        *value = f32::from(count).ln_1p();
-    }
-    for (changed, expected) in [(36, Tag::Ranks), (20, Tag::Sparse)] {
-        let mut new = old;
-        for at in (30..390).step_by(10).take(changed) {
-            new[at] = old[1 + at / 20];
-        }
-        let (tag, _) = encoded_as(Encoding::EXACT, Base::Row(&old), &new);
-        assert_eq!(tag, expected);
-    }
-}
-
 /// Of a short row, too, it is seen that a value stands again.
 #[test]
 fn short_rows_have_ranks() {
