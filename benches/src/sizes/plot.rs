@@ -18,7 +18,7 @@ const GREATEST_RATIO: f64 = 32.0;
 pub fn plot(sizes: &[Sizes], file: &Path) -> anyhow::Result<()> {
     let series = ["LZ4", "zstd -3", "pco", "ours, exact", "ours, bounded"];
     let groups = f64::from(u32::try_from(sizes.len())?);
-    let root = SVGBackend::new(file, (1200, 500)).into_drawing_area();
+    let root = SVGBackend::new(file, (1500, 500)).into_drawing_area();
     root.fill(&WHITE)?;
     let mut chart = ChartBuilder::on(&root)
         .caption("raw / encoded values, all updates", ("sans-serif", 20))
