@@ -19,7 +19,9 @@ use delta_core::store::{SliceMemory, SliceStore};
 #[cfg(any(feature = "capture", feature = "apply"))]
 use crate::error::CallError;
 use crate::layout::Layout;
-use crate::memory::{Staging, claim};
+use crate::memory::Staging;
+#[cfg(any(feature = "capture", feature = "apply"))]
+use crate::memory::claim;
 
 /// The staging area.
 pub(crate) fn staging(layout: &Layout) -> Staging {

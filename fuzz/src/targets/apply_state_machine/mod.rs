@@ -7,7 +7,6 @@
 mod compose;
 
 use arbitrary::{Arbitrary, Unstructured};
-use delta_core::payload::metadata::SECTION_SIZE_MAX;
 use delta_core::pipeline::apply::{Applier, ApplyError, Outcome, Refusal};
 use delta_core::pipeline::sequencer::Position;
 use delta_core::record::Record;
