@@ -233,14 +233,10 @@ impl Needs {
                 self.slots += u32::from(matches!(record.payload(), Payload::Insert(_)));
             }
             Payload::Batch(batch) => {
-                if let Ok(mut entries) = batch.decode(scratch) {
-                    let sizes = entries
-                        .by_ref()
-                        .map(|(_, changes)| changes.as_bytes().len());
-                    self.attribute_bytes += sizes
-                        .map(|pairs| 2 * (BLOB_SIZE + 2 * pairs))
-                        .sum::<usize>();
-                }
+                let entries = batch.decode(scratch).into_iter().flatten();
+                let sizes = entries.map(|(_, changes)| changes.as_bytes().len());
+                let blobs = sizes.map(|pairs| 2 * (BLOB_SIZE + 2 * pairs));
+                self.attribute_bytes += blobs.sum::<usize>();
             }
             _ => {}
         }

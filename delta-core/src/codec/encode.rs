@@ -1,7 +1,9 @@
 //! The choice of the smallest codec.
 
 use super::{
-    Base, EncodeError, Encoding, Tag, discrete,
+    Base, EncodeError, Encoding, Tag,
+    bytes::byte_of,
+    discrete,
     encoding::{Encoded, count_changed},
     packed::{DIM_MIN, as_f32, grid, steps},
     sparse::SparseWriter,
@@ -224,24 +226,11 @@ fn is_last_bits(base: Base<'_>, sparse: &[u8]) -> bool {
     first_change(base, sparse).is_some_and(|(old, new)| old ^ new < LAST_BITS)
 }
 
-/// Whether the first of sparse changes is of whole numbers of 8 bits.
+/// Whether the first of sparse changes is of whole numbers of 8 bits and a sign.
 #[inline]
 fn is_whole(base: Base<'_>, sparse: &[u8]) -> bool {
-    let is_whole = |bits| {
-        let value = f32::from_bits(bits);
-        value.abs() <= f32::from(u8::MAX) && whole_part(value) == value
-    };
+    let is_whole = |bits| byte_of(f32::from_bits(bits).abs()).is_some();
     first_change(base, sparse).is_some_and(|(old, new)| is_whole(old) && is_whole(new))
-}
-
-/// A number of 8 bits without its fraction.
-#[inline]
-fn whole_part(value: f32) -> f32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "of greater ones it is not asked"
-    )]
-    f32::from(value as i16)
 }
 
 /// Sparse values of whole numbers that are worth another attempt, which looks at every component.

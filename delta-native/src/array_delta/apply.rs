@@ -99,6 +99,10 @@ impl<'d> Origin<'d> {
         let mut inserts = 0;
         for record in StreamReader::new(delta) {
             let record = record?;
+            if metadata_size(record.payload()) > 0 {
+                let reason = "its rows carry metadata";
+                return Err(ArrayDeltaError::NotArrays { reason });
+            }
             match *record.payload() {
                 Payload::Control(Control::Start {
                     dim,
@@ -112,16 +116,6 @@ impl<'d> Origin<'d> {
                         digest: 0,
                     };
                     origin = Self::parse(dim as usize, consumer_bytes, position);
-                }
-                Payload::Insert(vector) | Payload::Update(vector)
-                    if vector.metadata().stored_size() > 0 =>
-                {
-                    let reason = "its rows carry metadata";
-                    return Err(ArrayDeltaError::NotArrays { reason });
-                }
-                Payload::Batch(batch) if batch.metadata_size() > 0 => {
-                    let reason = "its rows carry metadata";
-                    return Err(ArrayDeltaError::NotArrays { reason });
                 }
                 Payload::Insert(_) => inserts += 1,
                 _ => {}
@@ -145,5 +139,14 @@ impl<'d> Origin<'d> {
             inserts: 0,
             position,
         })
+    }
+}
+
+/// Bytes of metadata in a payload.
+fn metadata_size(payload: &Payload<'_>) -> usize {
+    match payload {
+        Payload::Insert(vector) | Payload::Update(vector) => vector.metadata().stored_size(),
+        Payload::Batch(batch) => batch.metadata_size(),
+        _ => 0,
     }
 }

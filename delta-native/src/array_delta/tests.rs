@@ -150,6 +150,16 @@ fn another_old_is_refused_and_nothing_written() {
 }
 
 #[test]
+fn rows_with_metadata_are_refused_in_batches_too() {
+    let frames = crate::fixtures::batches::with_new_metadata();
+    let refused = apply(&array(&[1], vec![1.0]), &frames, &mut Vec::new());
+    let Err(ArrayDeltaError::NotArrays { reason }) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(reason, "its rows carry metadata");
+}
+
+#[test]
 fn a_stream_of_another_kind_is_refused() {
     let wire = include_str!("../../../delta-core/WIRE.md");
     let frames: Vec<u8> = wire

@@ -243,8 +243,8 @@ impl BatchWriter {
     }
 
     /// Writes the prefix, and compresses the metadata of all entries together if that is smaller:
-    /// with `lz4`, and where the rest of `out` holds them once more meanwhile. Nothing can be
-    /// pushed behind that. O(entries), and O(n) where it compresses.
+    /// with `lz4`, and where the rest of `out` holds them once more meanwhile, and a block takes
+    /// them all (65,534 bytes). O(entries), and O(n) where it compresses.
     ///
     /// # Errors
     /// [`BatchWriteError::Encode`] if `out` is shorter than what was written into it.
